@@ -1,0 +1,43 @@
+"""What may happen: lifecycles as tables. Pure; the standard library and ``transitions`` only."""
+
+from states.archive_import import ARCHIVE_IMPORT
+from states.community import COMMUNITY
+from states.errors import CommunityArchivesError, GuardError, LifecycleError
+from states.lifecycle import (
+    AGAIN,
+    STAY,
+    Level,
+    Lifecycle,
+    Look,
+    Refusal,
+    Rule,
+    Same,
+    Step,
+    decide,
+    explain,
+    look,
+    otherwise,
+    row,
+)
+
+__all__ = [
+    "AGAIN",
+    "ARCHIVE_IMPORT",
+    "COMMUNITY",
+    "STAY",
+    "CommunityArchivesError",
+    "GuardError",
+    "Level",
+    "Lifecycle",
+    "LifecycleError",
+    "Look",
+    "Refusal",
+    "Rule",
+    "Same",
+    "Step",
+    "decide",
+    "explain",
+    "look",
+    "otherwise",
+    "row",
+]

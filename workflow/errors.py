@@ -1,0 +1,156 @@
+"""Errors of the running engine, one tree with the tables' own errors.
+
+    CommunityArchivesError
+    ├── ConfigurationError
+    │   ├── UnknownCommunityError
+    │   ├── UnknownEventError
+    │   ├── MalformedIdError
+    │   └── ForeignPackageError
+    ├── DataDirectoryError
+    │   ├── DirectoryLockedError
+    │   ├── JournalDamagedError
+    │   ├── JournalForeignError
+    │   └── JournalNewerError
+    ├── KeyFileError
+    ├── ArchiveError                bytes that break the format
+    │   ├── ArchiveInvalidError
+    │   ├── IndexInvalidError
+    │   ├── AnnouncementInvalidError
+    │   └── RatchetKeyMissingError
+    ├── CarrierError                the network of files
+    │   ├── ContentDamagedError
+    │   └── NoPeersError
+    └── MessagingError              the network of messages
+"""
+
+from __future__ import annotations
+
+from states.errors import CommunityArchivesError
+
+
+class ConfigurationError(CommunityArchivesError):
+    """What was asked for does not exist or cannot be understood."""
+
+    code = "configuration"
+
+
+class UnknownCommunityError(ConfigurationError):
+    """No community of this name or id is known here."""
+
+    code = "community-unknown"
+    remedy = "List the known communities with 'community-archives status'."
+
+
+class UnknownEventError(ConfigurationError):
+    """The lifecycle has no event of this name."""
+
+    code = "event-unknown"
+    remedy = "Choose one of the events that are listed."
+
+
+class MalformedIdError(ConfigurationError):
+    """A community id, key or command id does not have its form."""
+
+    code = "id-malformed"
+
+
+class ForeignPackageError(ConfigurationError):
+    """Another distribution's 'states' or 'workflow' shadows ours."""
+
+    code = "package-foreign"
+    remedy = "Install community-archives into an environment of its own."
+
+
+class DataDirectoryError(CommunityArchivesError):
+    """The data directory cannot be used."""
+
+    code = "data-directory"
+
+
+class DirectoryLockedError(DataDirectoryError):
+    """Another process holds the data directory."""
+
+    code = "data-directory-locked"
+    remedy = "End that process first, or choose another --data-dir."
+
+
+class JournalDamagedError(DataDirectoryError):
+    """The database does not pass SQLite's own check."""
+
+    code = "journal-damaged"
+    remedy = "Keep the file, restore the last backup, and start again."
+
+
+class JournalForeignError(DataDirectoryError):
+    """The file is a database, but not a journal of ours."""
+
+    code = "journal-foreign"
+    remedy = "Point --data-dir at a directory of community-archives, or at an empty one."
+
+
+class JournalNewerError(DataDirectoryError):
+    """The journal was written by a newer version."""
+
+    code = "journal-newer"
+    remedy = "Upgrade community-archives; nothing was changed."
+
+
+class KeyFileError(CommunityArchivesError):
+    """A private key cannot be used as it lies there. The key itself is never shown."""
+
+    code = "key-file"
+
+
+class ArchiveError(CommunityArchivesError):
+    """Bytes do not have the form that they claim."""
+
+    code = "archive"
+
+
+class ArchiveInvalidError(ArchiveError):
+    """An archive breaks the format or contradicts its index entry."""
+
+    code = "archive-invalid"
+
+
+class IndexInvalidError(ArchiveError):
+    """An index breaks the format or points outside its data."""
+
+    code = "index-invalid"
+
+
+class AnnouncementInvalidError(ArchiveError):
+    """An announcement is not a signed magnet link message."""
+
+    code = "announcement-invalid"
+
+
+class RatchetKeyMissingError(ArchiveError):
+    """The archive or index is encrypted with a key that is not here yet."""
+
+    code = "ratchet-key-missing"
+    remedy = "Wait for the community's key, or import it."
+
+
+class CarrierError(CommunityArchivesError):
+    """The network of files did not do what was asked."""
+
+    code = "carrier"
+
+
+class ContentDamagedError(CarrierError):
+    """The content's pieces do not match what was published."""
+
+    code = "content-damaged"
+
+
+class NoPeersError(CarrierError):
+    """Nobody who has the content can be reached."""
+
+    code = "no-peers"
+
+
+class MessagingError(CommunityArchivesError):
+    """The network of messages did not take or give a message."""
+
+    code = "messaging"
