@@ -73,7 +73,6 @@ S, E, G = State, Event, Signal
 RULES: tuple[Rule[State, Event, Facts, Signal], ...] = (
     #   in                 on                  if         go to              and tell
     row(S.WANTED,          E.PIECES_VERIFIED,  otherwise, S.IMPORTING,       (G.DOWNLOADED, G.IMPORTING)),
-    row(S.WANTED,          E.ARCHIVE_INVALID,  otherwise, S.QUARANTINED),
     row(S.IMPORTING,       E.IMPORT_COMMITTED, is_last,   S.IMPORTED,        G.FINISHED),
     row(S.IMPORTING,       E.IMPORT_COMMITTED, otherwise, S.IMPORTED),
     row(S.IMPORTING,       E.KEY_MISSING,      otherwise, S.WAITING_FOR_KEY),
@@ -81,7 +80,7 @@ RULES: tuple[Rule[State, Event, Facts, Signal], ...] = (
     row(S.IMPORTING,       E.ARCHIVE_INVALID,  otherwise, S.QUARANTINED),
     row(S.IMPORTING,       E.ACTION_FAILED,    otherwise, AGAIN),
     row(S.WAITING_FOR_KEY, E.KEY_ARRIVED,      otherwise, S.IMPORTING,       G.IMPORTING),
-    row(S.QUARANTINED,     E.RETRIED,          otherwise, S.WANTED),
+    row(S.QUARANTINED,     E.RETRIED,          otherwise, S.IMPORTING,       G.IMPORTING),
 )
 
 ACTS = {

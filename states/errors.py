@@ -1,9 +1,9 @@
 """The root of every error that this distribution raises on purpose.
 
-    CommunityArchivesError
-    ├── LifecycleError          a table is wrong; found when it is built
-    │   └── GuardError          a guard answered with something that is not a bool
-    └── (workflow.errors)       everything that touches the world
+CommunityArchivesError
+├── LifecycleError          a table is wrong; found when it is built
+│   └── GuardError          a guard answered with something that is not a bool
+└── (workflow.errors)       everything that touches the world
 """
 
 from __future__ import annotations

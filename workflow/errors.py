@@ -1,26 +1,28 @@
 """Errors of the running engine, one tree with the tables' own errors.
 
-    CommunityArchivesError
-    ├── ConfigurationError
-    │   ├── UnknownCommunityError
-    │   ├── UnknownEventError
-    │   ├── MalformedIdError
-    │   └── ForeignPackageError
-    ├── DataDirectoryError
-    │   ├── DirectoryLockedError
-    │   ├── JournalDamagedError
-    │   ├── JournalForeignError
-    │   └── JournalNewerError
-    ├── KeyFileError
-    ├── ArchiveError                bytes that break the format
-    │   ├── ArchiveInvalidError
-    │   ├── IndexInvalidError
-    │   ├── AnnouncementInvalidError
-    │   └── RatchetKeyMissingError
-    ├── CarrierError                the network of files
-    │   ├── ContentDamagedError
-    │   └── NoPeersError
-    └── MessagingError              the network of messages
+CommunityArchivesError
+├── ConfigurationError
+│   ├── UnknownInstanceError
+│   │   └── UnknownCommunityError
+│   ├── UnknownEventError
+│   ├── MalformedIdError
+│   └── ForeignPackageError
+├── DataDirectoryError
+│   ├── DirectoryLockedError
+│   ├── JournalDamagedError
+│   ├── JournalForeignError
+│   ├── JournalNewerError
+│   └── JournalWriteError
+├── KeyFileError
+├── ArchiveError                bytes that break the format
+│   ├── ArchiveInvalidError
+│   ├── IndexInvalidError
+│   ├── AnnouncementInvalidError
+│   └── RatchetKeyMissingError
+├── CarrierError                the network of files
+│   ├── ContentDamagedError
+│   └── NoPeersError
+└── MessagingError              the network of messages
 """
 
 from __future__ import annotations
@@ -34,7 +36,14 @@ class ConfigurationError(CommunityArchivesError):
     code = "configuration"
 
 
-class UnknownCommunityError(ConfigurationError):
+class UnknownInstanceError(ConfigurationError):
+    """No instance of this lifecycle has this id."""
+
+    code = "instance-unknown"
+    remedy = "List what is there with 'community-archives status'."
+
+
+class UnknownCommunityError(UnknownInstanceError):
     """No community of this name or id is known here."""
 
     code = "community-unknown"
@@ -93,6 +102,13 @@ class JournalNewerError(DataDirectoryError):
 
     code = "journal-newer"
     remedy = "Upgrade community-archives; nothing was changed."
+
+
+class JournalWriteError(DataDirectoryError):
+    """The database took nothing of what was to be committed."""
+
+    code = "journal-write"
+    remedy = "Make room on the disk, or make the data directory writable; nothing is half done."
 
 
 class KeyFileError(CommunityArchivesError):

@@ -1,0 +1,183 @@
+"""The signed announcement. The constants were made by status-go."""
+
+from __future__ import annotations
+
+import pytest
+from coincurve import PrivateKey
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from workflow.archive.announcement import Announcement, open_announcement, sign
+from workflow.archive.hashing import keccak256
+from workflow.archive.wire import field, varint
+from workflow.errors import AnnouncementInvalidError
+
+PRIVATE_KEY = PrivateKey(
+    bytes.fromhex("8f2a55949038a9610f50fb23b5883af3b4ecb3c3bb792cbcefbd1542c692be63")
+)
+COMMUNITY = bytes.fromhex("0209b02f8a5fddd222ade4ea4528faefc399623af3f736be3c44f03e2df22fb792")
+CURVE_ORDER = 0xFFFFFFFF_FFFFFFFF_FFFFFFFF_FFFFFFFE_BAAEDCE6_AF48A03B_BFD25E8C_D0364141
+MAGNET_LINK = (
+    "magnet:?xt=urn:btih:0123456789abcdef0123456789abcdef01234567"
+    "&dn=0x0209b02f8a5fddd222ade4ea4528faefc399623af3f736be3c44f03e2df22fb792"
+    "&tr=udp%3A%2F%2Ftracker.opentrackr.org%3A1337%2Fannounce"
+    "&tr=udp%3A%2F%2Ftracker.openbittorrent.com%3A6969%2Fannounce"
+)
+ANNOUNCEMENT = Announcement(1704672000123, MAGNET_LINK)
+PAYLOAD = bytes.fromhex("08fbf0f9b2ce3112f801") + MAGNET_LINK.encode()
+SIGNATURE = bytes.fromhex(
+    "8034972847ddd51d6c91c77f6739f42f3f1e08bd4700c3febb1de9adf1492330"
+    "3f4ce4703da66cb86179505c4529bf41759805db7e736c91d5c25c7a79369230"
+    "01"
+)
+MESSAGE = b"\x0a\x41" + SIGNATURE + b"\x12\x82\x02" + PAYLOAD + b"\x18\x2b"
+BUNDLE = bytes.fromhex(
+    "0a21033d5c2875c9bd116875a71a5db64cffcb13396b163d039b1d9327824891804334123a0a0f7a776972652d"
+    "696e7374616c6c2d3112270a2103a4894a1a0266c7e49d50d6e8701cd1e25321df48cf512acc44db8b7e49dc06"
+    "5f100118012241ba5dba2c223a8b1d867d1fbac8fe18f29aaa033aaa00fc5e4214a3588880b63f64d7ed549c23"
+    "ce4a237f694370f73cb99953e172e4538755aee8a45c4d8310f50128d6a6cfe69cb692f518"
+)
+INSTALLATION_FIELD = field(2, b"zwire-install-1")
+
+
+def sign_digest(digest: bytes) -> bytes:
+    return PRIVATE_KEY.sign_recoverable(digest, hasher=None)
+
+
+def envelope(payload: bytes, signature: bytes | None = None, type_: int = 43) -> bytes:
+    signed = sign_digest(keccak256(payload)) if signature is None else signature
+    return field(1, signed) + field(2, payload) + b"\x18" + varint(type_)
+
+
+def link(clock: int, locator: bytes) -> bytes:
+    return b"\x08" + varint(clock) + field(2, locator)
+
+
+class TestGoldenAnnouncement:
+    def test_is_signed_to_the_same_bytes(self) -> None:
+        assert sign(ANNOUNCEMENT, sign_digest) == MESSAGE
+
+    def test_is_opened(self) -> None:
+        opened = open_announcement(MESSAGE)
+        assert opened.signer == COMMUNITY
+        assert opened.announcement == ANNOUNCEMENT
+        assert opened.message == MESSAGE
+        assert opened.id == "0xc8f271ce0ccca7922cdb5fa42edf1d697d86fd697164e6fee4eb1126db37f718"
+
+    def test_is_opened_in_the_wrapper_with_or_without_bundle(self) -> None:
+        bare = INSTALLATION_FIELD + field(102, MESSAGE)
+        bundled = INSTALLATION_FIELD + field(3, BUNDLE) + field(102, MESSAGE)
+        assert open_announcement(bare) == open_announcement(MESSAGE)
+        assert open_announcement(bundled) == open_announcement(MESSAGE)
+
+
+LOCATORS = st.text(min_size=1, max_size=1000)
+
+
+@given(st.integers(0, 2**63 - 1), LOCATORS, st.integers(1, CURVE_ORDER - 1))
+def test_round_trip(clock: int, locator: str, secret: int) -> None:
+    key = PrivateKey.from_int(secret)
+    signed = sign(
+        Announcement(clock, locator), lambda digest: key.sign_recoverable(digest, hasher=None)
+    )
+    opened = open_announcement(signed)
+    assert opened.signer == key.public_key.format()
+    assert opened.announcement == Announcement(clock, locator)
+
+
+def test_no_changed_bit_leaves_the_signer() -> None:
+    for place in range(8 * len(MESSAGE)):
+        changed = bytearray(MESSAGE)
+        changed[place // 8] ^= 1 << place % 8
+        try:
+            opened = open_announcement(bytes(changed))
+        except AnnouncementInvalidError:
+            continue
+        assert opened.signer != COMMUNITY, f"bit {place}"
+
+
+@settings(max_examples=300)
+@given(st.binary(max_size=300))
+def test_any_bytes_are_opened_or_refused_by_name(data: bytes) -> None:
+    with pytest.raises(AnnouncementInvalidError):
+        open_announcement(data)
+
+
+class TestReadingBelievesNothing:
+    def refused(self, data: bytes, complaint: str) -> None:
+        with pytest.raises(AnnouncementInvalidError, match=complaint):
+            open_announcement(data)
+
+    def test_no_signature(self) -> None:
+        self.refused(envelope(PAYLOAD, b""), "a signature of 0 bytes")
+        self.refused(field(2, PAYLOAD) + b"\x18\x2b", "a signature of 0 bytes")
+
+    @pytest.mark.parametrize("length", [1, 64, 66])
+    def test_a_signature_of_another_length(self, length: int) -> None:
+        self.refused(envelope(PAYLOAD, (SIGNATURE + b"\x00")[:length]), "a signature of")
+
+    @pytest.mark.parametrize("v", [2, 3, 4, 27, 28, 255])
+    def test_another_v(self, v: int) -> None:
+        self.refused(envelope(PAYLOAD, SIGNATURE[:64] + bytes([v])), f"v is {v}, neither")
+
+    def test_the_twin_of_a_signature(self) -> None:
+        """(r, n - s) with the other v is recovered to the same signer, in other bytes."""
+        s = CURVE_ORDER - int.from_bytes(SIGNATURE[32:64], "big")
+        twin = SIGNATURE[:32] + s.to_bytes(32, "big") + b"\x00"
+        self.refused(envelope(PAYLOAD, twin), "upper half")
+
+    @pytest.mark.parametrize("r", [0, CURVE_ORDER, 2**256 - 1, 5])
+    def test_a_signature_that_is_none(self, r: int) -> None:
+        signature = r.to_bytes(32, "big") + SIGNATURE[32:]
+        self.refused(envelope(PAYLOAD, signature), "not on the curve")
+
+    @pytest.mark.parametrize("type_", [0, 1, 42, 44])
+    def test_another_type(self, type_: int) -> None:
+        self.refused(envelope(PAYLOAD, type_=type_), f"of type {type_} is not an announcement")
+
+    def test_an_empty_locator(self) -> None:
+        self.refused(envelope(link(1, b"")), "locator is empty")
+
+    def test_a_locator_of_more_than_four_kibibytes(self) -> None:
+        assert open_announcement(envelope(link(1, b"m" * 4096))).announcement.clock == 1
+        self.refused(envelope(link(1, b"m" * 4097)), "a locator of 4097 bytes")
+        self.refused(envelope(link(1, "ü".encode() * 2049)), "a locator of 4098 bytes")
+
+    def test_a_locator_that_is_no_text(self) -> None:
+        self.refused(envelope(link(1, b"\xff")), "not an announcement")
+
+    def test_a_clock_beyond_every_database(self) -> None:
+        self.refused(envelope(link(2**63, b"magnet:")), "is out of range")
+
+    def test_too_many_bytes(self) -> None:
+        self.refused(bytes(1024 * 1024 + 1), "is longer than")
+
+    def test_too_many_fields(self) -> None:
+        self.refused(field(9, b"") * 65, "more than 64 fields")
+
+    def test_broken_bytes(self) -> None:
+        self.refused(MESSAGE[:-1], "not an announcement")
+        self.refused(field(102, b"\x0a\x05"), "not an announcement")
+        self.refused(envelope(b"\x12\x05"), "not an announcement")
+
+    def test_the_wrapper_in_a_wrapper(self) -> None:
+        self.refused(field(102, field(102, MESSAGE)), "of type 0")
+
+
+class TestWhatNobodyWouldRead:
+    @pytest.mark.parametrize(
+        ("announcement", "complaint"),
+        [
+            (Announcement(1, ""), "locator is empty"),
+            (Announcement(1, "m" * 4097), "a locator of 4097 bytes"),
+            (Announcement(-1, "magnet:"), "is out of range"),
+            (Announcement(2**63, "magnet:"), "is out of range"),
+        ],
+    )
+    def test_is_not_signed(self, announcement: Announcement, complaint: str) -> None:
+        with pytest.raises(AnnouncementInvalidError, match=complaint):
+            sign(announcement, sign_digest)
+
+    def test_is_not_sent_with_another_form_of_signature(self) -> None:
+        with pytest.raises(AnnouncementInvalidError, match="a signature of 64 bytes"):
+            sign(ANNOUNCEMENT, lambda _: SIGNATURE[:64])

@@ -1,0 +1,54 @@
+"""``download_archives``: fetch what is lacking, archive by archive, each imported as it comes.
+
+Also the way to repair: pieces that were found damaged are fetched from other members.
+"""
+
+from __future__ import annotations
+
+from states import archive_import
+from states.community import Event
+from workflow.actions.tools import Tools
+from workflow.errors import CarrierError
+from workflow.ports.carrier import Range
+from workflow.ports.work import Answer, Work
+
+
+async def download_archives(tools: Tools, work: Work) -> Answer[Event]:
+    """Answers archives_downloaded."""
+    store = tools.store
+    candidate, current = await work.read(
+        lambda tx: (store.candidate(tx, work.id), store.generation(tx, work.id))
+    )
+    generation = candidate or current
+    if generation is None:
+        raise CarrierError("there is nothing to download", place=work.id)
+    entries = await work.read(lambda tx: store.archives(tx, work.id, generation.lineage))
+    by_id = {entry.id: entry for entry in entries if entry.offset < generation.data_length}
+    missing = {
+        one.id
+        for one in await work.read(
+            lambda tx: store.missing_archives(tx, work.id, generation.lineage, by_id.values())
+        )
+    }
+    content = tools.folder.content(
+        work.id, generation.lineage, generation.number, generation.data_length
+    )
+    ranges = [
+        Range(entry.id, entry.offset, entry.size)
+        for entry in sorted(by_id.values(), key=lambda entry: entry.start)
+    ]
+    done = 0
+    async for archive in tools.carrier.fetch(generation.locator, content, ranges):
+        done += 1
+        work.report(done, len(ranges), "archives")
+        if archive in missing:
+            entry = by_id[archive]
+            instance = store.instance_of(work.id, generation.lineage, archive)
+            await work.send(
+                "archive",
+                instance,
+                archive_import.Event.PIECES_VERIFIED,
+                {"from": entry.start, "to": entry.end},
+                lambda tx, name=instance: store.set_archive_here(tx, name),  # type: ignore[misc]
+            )
+    return Answer(Event.ARCHIVES_DOWNLOADED, lambda tx: store.complete_candidate(tx, work.id))

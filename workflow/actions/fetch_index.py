@@ -1,0 +1,78 @@
+"""``fetch_index``: fetch the index that the newest link names, and see what is lacking here.
+
+A community whose history was only added to goes on in the same lineage, and only what is new is
+fetched. One whose history was rewritten begins a new lineage with files of its own.
+"""
+
+from __future__ import annotations
+
+from states.community import Event
+from workflow.actions.tools import Tools
+from workflow.archive.index import IndexEntry, decode_index
+from workflow.archive.ratchet import KeyReference, RatchetKey, decrypt, is_encrypted
+from workflow.errors import CarrierError, RatchetKeyMissingError
+from workflow.ports.store import Generation, Link
+from workflow.ports.work import Answer, Enrolment, Transaction, Work
+
+
+async def fetch_index(tools: Tools, work: Work) -> Answer[Event]:
+    """Answers index_fetched or key_missing."""
+    link, keys = await work.read(
+        lambda tx: (tools.store.link(tx, work.id), tools.store.ratchet_keys(tx, work.id))
+    )
+    if link is None:
+        raise CarrierError("there is no link to follow", place=work.id)
+    fetched = await tools.carrier.fetch_index(link.locator)
+    try:
+        entries = decode_index(readable(fetched, keys))
+    except RatchetKeyMissingError:
+        return Answer(Event.KEY_MISSING, lambda tx: tools.store.set_link_locked(tx, work.id))
+    generation, missing = await work.read(lambda tx: _compare(tools, tx, link, entries))
+    content = tools.folder.content(
+        work.id, generation.lineage, generation.number, generation.data_length
+    )
+    await work.in_thread(lambda: tools.folder.write_index(content, fetched))
+
+    def writes(tx: Transaction) -> None:
+        tools.store.add_candidate(tx, generation, entries)
+        if not missing:
+            tools.store.complete_candidate(tx, work.id)
+
+    name = tools.store.instance_of
+    return Answer(
+        Event.INDEX_FETCHED,
+        writes,
+        tuple(Enrolment("archive", name(work.id, generation.lineage, one.id)) for one in missing),
+    )
+
+
+def readable(data: bytes, keys: list[RatchetKey]) -> bytes:
+    """The bytes themselves, or what they decrypt to. Raises ``RatchetKeyMissingError``."""
+    if not is_encrypted(data):
+        return data
+
+    def find(reference: KeyReference) -> RatchetKey | None:
+        return next((key for key in keys if key.answers(reference)), None)
+
+    return decrypt(data, find)
+
+
+def _compare(
+    tools: Tools, tx: Transaction, link: Link, entries: tuple[IndexEntry, ...]
+) -> tuple[Generation, list[IndexEntry]]:
+    """The generation that the index makes, and what of it must be fetched.
+
+    The comparison is of sets of ids, never of counts.
+    """
+    store = tools.store
+    length = max((entry.offset + entry.size for entry in entries), default=0)
+    before = store.candidate(tx, link.community)
+    if before is not None and before.locator == link.locator:
+        return before, store.missing_archives(tx, link.community, before.lineage, entries)
+    number = store.next_generation(tx, link.community)
+    lineage = store.newest_lineage(tx, link.community)
+    known = {entry.id for entry in store.archives(tx, link.community, lineage)}
+    if lineage == 0 or not known <= {entry.id for entry in entries}:
+        lineage += 1
+    generation = Generation(link.community, number, lineage, link.locator, length, is_own=False)
+    return generation, store.missing_archives(tx, link.community, lineage, entries)

@@ -1,0 +1,50 @@
+"""``import_messages``: one archive's messages into the store, in one transaction."""
+
+from __future__ import annotations
+
+from states.archive_import import Event
+from workflow.actions.fetch_index import readable
+from workflow.actions.tools import Tools
+from workflow.archive.codec import decode_archive
+from workflow.archive.message import ArchivedMessage
+from workflow.errors import ArchiveInvalidError, RatchetKeyMissingError
+from workflow.ports.store import NewMessage
+from workflow.ports.work import Answer, Transaction, Work
+
+
+async def import_messages(tools: Tools, work: Work) -> Answer[Event]:
+    """Answers import_committed, key_missing or archive_invalid."""
+    store = tools.store
+    community, lineage, entry = await work.read(lambda tx: store.archive(tx, work.id))
+    keys = await work.read(lambda tx: store.ratchet_keys(tx, community))
+    content = tools.folder.content(community, lineage, 0, 0)
+    try:
+        messages = await work.in_thread(
+            lambda: [
+                new_message(message)
+                for message in decode_archive(
+                    readable(tools.folder.read(content, entry.offset, entry.raw_size), keys), entry
+                )
+            ]
+        )
+    except RatchetKeyMissingError:
+        return Answer(Event.KEY_MISSING, lambda tx: store.set_archive_locked(tx, work.id))
+    except ArchiveInvalidError as error:
+        return Answer(
+            Event.ARCHIVE_INVALID,
+            lambda tx: store.set_archive_done(tx, work.id, is_done=True),
+            details={"problem": error.explained()},
+        )
+
+    def writes(tx: Transaction) -> None:
+        store.add_messages(tx, community, messages, tools.clock.now(), archive=work.id)
+        store.set_archive_done(tx, work.id, is_done=True)
+
+    return Answer(Event.IMPORT_COMMITTED, writes, details={"messages": len(messages)})
+
+
+def new_message(message: ArchivedMessage) -> NewMessage:
+    """A message as the store takes it."""
+    return NewMessage(
+        message.timestamp, message.topic, message.encode(), message.digest(), message.weight
+    )

@@ -1,0 +1,57 @@
+"""``seed_torrent``: check every byte, offer the archives, and, if it is due, sign a link to them.
+
+The announcement is signed and stored together with the step that says that the archives are live.
+Whatever happens later, the same bytes are sent, as often as it takes.
+"""
+
+from __future__ import annotations
+
+from states.community import Event, announcement_is_due, is_control_node
+from workflow.actions.tools import Tools
+from workflow.archive.announcement import Announcement, sign
+from workflow.errors import ContentDamagedError
+from workflow.ports import store as rows
+from workflow.ports.work import Answer, Transaction, Work
+
+
+async def seed_torrent(tools: Tools, work: Work) -> Answer[Event]:
+    """Answers torrent_seeded or pieces_missing."""
+    generation = await work.read(lambda tx: tools.store.generation(tx, work.id))
+    if generation is None:
+        raise ContentDamagedError("there are no archives to seed", place=work.id)
+    content = tools.folder.content(
+        work.id, generation.lineage, generation.number, generation.data_length
+    )
+    try:
+        locator = await tools.carrier.publish(content, generation.locator)
+    except ContentDamagedError:
+        if not generation.locator:
+            raise  # Nobody else can have these bytes yet.
+        return Answer(Event.PIECES_MISSING)
+
+    def writes(tx: Transaction) -> None:
+        tools.store.set_seeded(tx, work.id, locator, tools.clock.now())
+        facts = tools.facts(tx, work.id)
+        if is_control_node(facts) and announcement_is_due(facts):
+            _prepare_announcement(tools, tx, work.id, locator)
+
+    return Answer(Event.TORRENT_SEEDED, writes)
+
+
+def _prepare_announcement(tools: Tools, tx: Transaction, id: str, locator: str) -> None:
+    """Sign an announcement of these archives unless one already waits to be sent.
+
+    Its clock is the time in milliseconds, but always higher than any that was seen.
+    """
+    if tools.store.due_announcement(tx, id) is not None:
+        return
+    community = tools.store.community(tx, id)
+    clock = max(tools.store.newest_clock(tx, id) + 1, int(tools.clock.now() * 1000))
+    payload = sign(
+        Announcement(clock, locator),
+        lambda digest: tools.keys.sign(community.control_key, digest),
+    )
+    tools.store.add_announcement(
+        tx,
+        rows.Announcement(id, clock, locator, community.control_epoch, payload, sent_at=None),
+    )

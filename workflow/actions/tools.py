@@ -1,0 +1,37 @@
+"""What every action works with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from states.community import Facts
+from workflow.actions.folder import ArchiveFolder
+from workflow.ports.carrier import Carrier
+from workflow.ports.clock import Clock
+from workflow.ports.keys import Keys
+from workflow.ports.messaging import Messaging
+from workflow.ports.store import Store
+from workflow.ports.work import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """The ports, the folder of archives, and the way to the guards' facts.
+
+    ``grace`` (seconds) is how long after its end a window stays open for stragglers.
+    """
+
+    store: Store
+    carrier: Carrier
+    messaging: Messaging
+    keys: Keys
+    clock: Clock
+    folder: ArchiveFolder
+    facts: Callable[[Transaction, str], Facts]
+    grace: float
+
+
+def channel_of(community: str) -> str:
+    """The channel (chat id) on which a community's links are announced, by the specification."""
+    return f"{community}-magnetlinks"

@@ -1,0 +1,1 @@
+"""The world: a folder for each port, a file for each technology."""

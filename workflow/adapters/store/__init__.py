@@ -1,0 +1,1 @@
+"""Where messages, generations, links and announcements are kept."""

@@ -1,0 +1,164 @@
+"""Where the guards' facts come from: one query for many communities, plus what lives in memory.
+
+Read in the deciding transaction, after the writes of the event, so that a step sees what it brings.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, cast
+
+from states import archive_import, community
+from states.instance import Instance
+from workflow.archive.windows import window_containing
+from workflow.ports.carrier import Carrier
+from workflow.ports.keys import Keys
+from workflow.ports.work import Transaction, Value
+
+FACTS: Final = """
+    SELECT c.id, c.control_key, c.control_device, c.control_epoch, c.claimed_epoch,
+           c.interval, c.anchor, c.reannounce_after, c.caught_up_run, c.catch_up_deadline,
+           c.generation, g.locator, g.seeded_at,
+           n.missing,
+           l.clock, l.locator, l.first_at, l.last_at, l.is_locked,
+           (SELECT max(clock) FROM announcement WHERE community = c.id),
+           a.sent_at, a.clock,
+           m.time, m.stored_at
+    FROM json_each(?) AS asked
+    JOIN community c ON c.id = asked.value
+    LEFT JOIN generation g ON g.community = c.id AND g.number = c.generation
+    LEFT JOIN generation n ON n.community = c.id AND n.number = c.candidate
+    LEFT JOIN link l ON l.community = c.id
+    LEFT JOIN announcement a ON a.community = c.id AND a.clock = (
+        SELECT max(clock) FROM announcement
+        WHERE community = c.id AND epoch = c.control_epoch AND locator = g.locator)
+    LEFT JOIN message m ON m.sequence = (
+        SELECT sequence FROM message
+        WHERE community = c.id AND archive IS NULL ORDER BY time LIMIT 1)
+"""
+SEEDING: Final = "SELECT id FROM community WHERE generation > 0"
+WITH_LINK: Final = "SELECT community FROM link"
+UNARCHIVED: Final = "SELECT DISTINCT community FROM message WHERE archive IS NULL"
+ARCHIVE_FACTS: Final = """
+    SELECT a.is_locked,
+           EXISTS (SELECT 1 FROM archive o WHERE o.community = a.community AND o.is_done = 0
+                   AND o.instance != a.instance)
+    FROM archive a WHERE a.instance = ?
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """The product's times, all in seconds.
+
+    ``grace`` is how long after its end a window stays open for stragglers, ``spread`` over how
+    long many communities' windows are spread, ``settle_*`` how links come to rest.
+    """
+
+    grace: float = 3600.0
+    spread: float = 300.0
+    settle_quiet: float = 20.0
+    settle_limit: float = 120.0
+    catch_up: float = 600.0
+    own_history: float = 7 * 86_400.0
+    attempts: int = 3
+
+
+class CommunityFacts:
+    """Reads ``states.community.Facts`` for many communities at once."""
+
+    def __init__(
+        self, keys: Keys, carrier: Carrier, device: str, timing: Timing, run: Callable[[], int]
+    ) -> None:
+        self._keys = keys
+        self._carrier = carrier
+        self._device = device
+        self._timing = timing
+        self._run = run
+
+    def __call__(
+        self, tx: Transaction, instances: Sequence[Instance[Any]], now: float
+    ) -> list[community.Facts]:
+        """The facts of these instances, in their order."""
+        ids = json.dumps([instance.id for instance in instances])
+        rows = {str(row[0]): row for row in tx.execute(FACTS, (ids,)).fetchall()}
+        return [self._facts(rows[one.id], one.attempts, now) for one in instances]
+
+    def stirred(self, tx: Transaction) -> Iterable[str]:
+        """Whose facts a restart has changed: nothing is live, nothing is caught up."""
+        for query in (SEEDING, WITH_LINK, UNARCHIVED):
+            for row in tx.execute(query, ()).fetchall():
+                yield str(row[0])
+
+    def _facts(self, row: Sequence[Value], attempts: int, now: float) -> community.Facts:
+        (
+            id, control_key, control_device, control_epoch, claimed_epoch,
+            interval, anchor, reannounce_after, caught_up_run, catch_up_deadline,
+            generation, locator, seeded_at,
+            missing,
+            link_clock, link_locator, link_first_at, link_last_at, link_is_locked,
+            announced_clock,
+            sent_at, current_clock,
+            oldest_time, oldest_stored_at,
+        ) = cast("tuple[Any, ...]", row)  # fmt: skip
+        timing = self._timing
+        window_due_at: float | None = None
+        if oldest_time is not None and anchor is not None:
+            end = window_containing(oldest_time, anchor, interval).end
+            # A message that came late waits for others that may come with it.
+            window_due_at = max(end, oldest_stored_at) + timing.grace + self._share(id)
+        announce_due_at: float | None = None
+        if generation:
+            if current_clock is None or sent_at is None:
+                announce_due_at = 0.0
+            elif reannounce_after is not None:
+                announce_due_at = sent_at + reannounce_after
+        deadline = catch_up_deadline
+        if link_clock and not generation:  # An owner who lost its archives waits for them longer.
+            deadline = max(deadline, link_first_at + timing.own_history)
+        return community.Facts(
+            now=now,
+            holds_control_key=self._keys.holds(control_key),
+            is_control_device=control_device == self._device,
+            epoch_matches=claimed_epoch == control_epoch,
+            generation=generation,
+            locator=locator or "",
+            torrent_is_live=bool(locator) and self._carrier.is_live(locator),
+            torrent_was_seeded=seeded_at is not None,
+            announced_clock=announced_clock or 0,
+            announce_due_at=announce_due_at,
+            link_clock=link_clock or 0,
+            link_locator=link_locator or "",
+            link_first_at=link_first_at or 0.0,
+            link_last_at=link_last_at or 0.0,
+            link_key_is_missing=bool(link_is_locked),
+            settle_quiet=timing.settle_quiet,
+            settle_limit=timing.settle_limit,
+            window_due_at=window_due_at,
+            is_caught_up=caught_up_run == self._run(),
+            catch_up_deadline=deadline,
+            new_archives=missing or 0,
+            attempts=attempts,
+            attempts_allowed=timing.attempts,
+        )
+
+    def _share(self, id: str) -> float:
+        return self._timing.spread * zlib.crc32(id.encode()) / 0xFFFF_FFFF
+
+
+def read_archive_facts(
+    tx: Transaction, instances: Sequence[Instance[Any]], now: float
+) -> list[archive_import.Facts]:
+    """``states.archive_import.Facts`` for the imports of archives."""
+    facts = []
+    for instance in instances:
+        row = tx.execute(ARCHIVE_FACTS, (instance.id,)).fetchone() or (0, 0)
+        facts.append(
+            archive_import.Facts(
+                now=now, key_is_here=not row[0], others_unfinished=cast("int", row[1])
+            )
+        )
+    return facts

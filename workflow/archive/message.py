@@ -1,0 +1,80 @@
+"""One message, as an archive holds it.
+
+It is what a node received *after* the transport's encryption was taken off: the payload may still
+be encrypted for the community, and is not looked at here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Self
+
+from google.protobuf.message import DecodeError
+
+from workflow.archive.pb.waku_message_archive_pb2 import WakuMessage
+from workflow.errors import ArchiveInvalidError
+
+
+@dataclass(frozen=True, slots=True)
+class ArchivedMessage:
+    """The specification's WakuMessage of an archive (not the one of the message protocol).
+
+    ``sig`` is not a signature: it is the sender's 65-byte uncompressed public key, recovered from
+    one. ``timestamp`` is in seconds, ``topic`` has 4 bytes, ``hash`` is the 32-byte deterministic
+    message hash, and ``third_party_id`` is empty unless the message came from another network.
+    """
+
+    sig: bytes
+    timestamp: int
+    topic: bytes
+    payload: bytes
+    padding: bytes
+    hash: bytes
+    third_party_id: str = ""
+
+    @property
+    def weight(self) -> int:
+        """What the message counts towards the limit of an archive, in bytes."""
+        return len(self.payload) + len(self.sig)
+
+    def encode(self) -> bytes:
+        """The message in protobuf: fields in the order of their numbers, empty ones left out."""
+        return WakuMessage(
+            sig=self.sig,
+            timestamp=self.timestamp,
+            topic=self.topic,
+            payload=self.payload,
+            padding=self.padding,
+            hash=self.hash,
+            third_party_id=self.third_party_id,
+        ).SerializeToString()
+
+    @classmethod
+    def decode(cls, encoded: bytes) -> Self:
+        """The message that ``encode`` gave. Raises ``ArchiveInvalidError``."""
+        try:
+            return cls.of(WakuMessage.FromString(encoded))
+        except DecodeError as error:
+            raise ArchiveInvalidError(f"not an archived message: {error}") from error
+
+    @classmethod
+    def of(cls, parsed: WakuMessage) -> Self:
+        """The message in a parsed WakuMessage."""
+        return cls(
+            parsed.sig,
+            parsed.timestamp,
+            parsed.topic,
+            parsed.payload,
+            parsed.padding,
+            parsed.hash,
+            parsed.third_party_id,
+        )
+
+    def digest(self) -> bytes:
+        """Our own key against duplicates: the SHA-256 of all that the message says, 32 bytes.
+
+        ``hash`` would not do: it is a claim, and whoever writes an archive could give one
+        message the hash of another to suppress it.
+        """
+        return hashlib.sha256(self.encode()).digest()

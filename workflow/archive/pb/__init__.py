@@ -1,0 +1,1 @@
+"""Generated from ``workflow/archive/proto``; never edited by hand."""

@@ -1,0 +1,86 @@
+"""Protobuf's wire format, as far as we read and write it ourselves.
+
+Two things are better done without a parser. Messages are stored already encoded, so an archive is
+written by putting a tag and a length before each: ``field``. And bytes from strangers are counted
+before they are parsed, because parsing a few megabytes of tiny fields costs gigabytes: ``fields``
+walks over the outermost fields without building anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+_VARINT: Final = 0
+_LENGTH_DELIMITED: Final = 2
+_MORE: Final = 0x80  # in the byte of a number: another byte follows
+_FIXED_WIDTHS: Final = {1: 8, 5: 4}
+_MAX_VARINT_LENGTH: Final = 10
+
+
+class WireError(ValueError):
+    """Bytes are not protobuf, or hold more fields than the caller allows."""
+
+
+class Field(NamedTuple):
+    """One field, unparsed: its content is ``data[start:end]``."""
+
+    number: int
+    start: int
+    end: int
+
+
+def varint(value: int) -> bytes:
+    """``value`` (0 or more) in groups of seven bits, the lowest group first."""
+    encoded = bytearray()
+    while value >= _MORE:
+        encoded.append(value & 0x7F | _MORE)
+        value >>= 7
+    encoded.append(value)
+    return bytes(encoded)
+
+
+def field(number: int, content: bytes) -> bytes:
+    """``content`` as the length-delimited field ``number``."""
+    return varint(number << 3 | _LENGTH_DELIMITED) + varint(len(content)) + content
+
+
+def fields(data: bytes, *, at_most: int) -> Iterator[Field]:
+    """The outermost fields of ``data``, in order.
+
+    Raises ``WireError`` where ``data`` stops being protobuf, and when fields are left after
+    ``at_most`` of them: however hostile ``data`` is, that is all the work it can cause.
+    """
+    position = 0
+    for _ in range(at_most):
+        if position == len(data):
+            return
+        tag, start = _read_varint(data, position)
+        number, wire_type = tag >> 3, tag & 7
+        if wire_type == _LENGTH_DELIMITED:
+            length, start = _read_varint(data, start)
+            end = start + length
+        elif wire_type == _VARINT:
+            _, end = _read_varint(data, start)
+        elif wire_type in _FIXED_WIDTHS:
+            end = start + _FIXED_WIDTHS[wire_type]
+        else:
+            raise WireError(f"unknown wire type {wire_type} at byte {position}")
+        if number == 0:
+            raise WireError(f"field number 0 at byte {position}")
+        if end > len(data):
+            raise WireError(f"field {number} at byte {position} is cut off")
+        yield Field(number, start, end)
+        position = end
+    if position < len(data):
+        raise WireError(f"more than {at_most} fields")
+
+
+def _read_varint(data: bytes, position: int) -> tuple[int, int]:
+    """The number at ``position``, and the position after it."""
+    value = 0
+    for index, byte in enumerate(data[position : position + _MAX_VARINT_LENGTH]):
+        value |= (byte & 0x7F) << 7 * index
+        if byte < _MORE:
+            return value, position + index + 1
+    raise WireError(f"a number at byte {position} does not end")

@@ -1,0 +1,355 @@
+"""The engine: events in, one transaction each, actions started and joined, nothing kept in memory.
+
+What is due is a row; the clock only wakes the sweep. Whatever this class remembers (running tasks)
+can be lost at any moment: after a restart the rows say what to start again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import asdict
+from typing import Any, Final, TypeVar
+
+from loguru import logger
+
+from states import CommunityArchivesError
+from states.instance import is_running
+from workflow.engine.journal import Journal, JournalClosedError
+from workflow.engine.steps import (
+    AnyInstance,
+    AnyWorkflow,
+    Outcome,
+    Recorded,
+    Request,
+    enrol,
+    look_again,
+    recover,
+    sweep,
+    take,
+)
+from workflow.engine.working import Running, ThisWork
+from workflow.errors import ConfigurationError, JournalWriteError, UnknownInstanceError
+from workflow.ports.clock import Clock, Ticker
+from workflow.ports.work import Transaction, Writes, no_writes
+
+T = TypeVar("T")
+Key = tuple[str, str]
+StepListener = Callable[[Recorded], None]
+ProgressListener = Callable[[str, str, int, int, str], None]
+
+SWEEP_AT_MOST: Final = 15.0
+"""Seconds: how late a sweep can be after a jump of the clock."""
+SWEEP_BATCH: Final = 1000
+THREADS: Final = 2
+COMMIT_AGAIN_CAP: Final = 60.0
+"""Seconds between two tries to commit an answer on a disk that takes nothing."""
+
+
+class Engine:
+    """Runs workflows on one journal. ``start`` and ``stop`` once each, on one event loop."""
+
+    def __init__(self, journal: Journal, clock: Clock, workflows: Sequence[AnyWorkflow]) -> None:
+        self._journal = journal
+        self._clock = clock
+        self._workflows: Mapping[str, AnyWorkflow] = {one.name: one for one in workflows}
+        self._running: dict[Key, Running] = {}
+        self._commits: set[asyncio.Task[Any]] = set()
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="work")
+        self._ticker: Ticker | None = None
+        self._step_listeners: list[StepListener] = []
+        self._progress_listeners: list[ProgressListener] = []
+        self._threads_busy = 0
+        self._is_stopping = False
+
+    async def start(self) -> None:
+        """Take up whatever was under way and begin to sweep."""
+        now = self._clock.now()
+        self._carry_out(await self._journal.run(lambda tx: recover(tx, self._workflows, now)))
+        self._ticker = self._clock.drive(self.sweep, SWEEP_AT_MOST)
+
+    async def stop(self) -> None:
+        """A crash with manners: cancel and join what runs; what is not committed never was."""
+        self._is_stopping = True
+        if self._ticker is not None:
+            await self._ticker.stop()
+        running = tuple(self._running.values())
+        for one in running:
+            one.cancel()
+        for one in running:
+            await one.joined()
+        if self._commits:
+            await asyncio.wait(self._commits)
+        self._threads.shutdown()
+
+    async def enrol(self, lifecycle: str, id: str, writes: Writes = no_writes) -> None:
+        """Bring an instance into being, together with these writes; again is once."""
+        workflow = self._workflow(lifecycle)
+        now = self._clock.now()
+
+        def work(tx: Transaction) -> Outcome:
+            outcome = Outcome([])
+            writes(tx)
+            outcome.touch(workflow, enrol(tx, workflow, id, now))
+            return outcome
+
+        await self._commit(work)
+
+    async def send(self, lifecycle: str, id: str, request: Request) -> Outcome:
+        """Send an event; returns when the step is committed, or refused.
+
+        With a ``command_id`` that was used before, nothing happens and the first outcome is
+        returned. Raises ``UnknownInstanceError``, ``ConfigurationError`` when the id was used for
+        something else, ``JournalWriteError`` when the disk takes nothing.
+        """
+        workflow = self._workflow(lifecycle)
+
+        def work(tx: Transaction) -> Outcome:
+            now = self._clock.now()
+            if request.command_id is None:
+                return take(tx, self._workflows, workflow, id, request, now)
+            asked = json.dumps([lifecycle, id, request.event.name])
+            earlier = _earlier(tx, request.command_id, asked)
+            if earlier is not None:
+                return earlier
+            outcome = take(tx, self._workflows, workflow, id, request, now)
+            _remember(tx, request.command_id, asked, outcome, now)
+            return outcome
+
+        return await self._commit(work)
+
+    async def look(self, lifecycle: str, id: str, writes: Writes = no_writes) -> Outcome:
+        """Commit these writes and let the instance, if it waits, look at its levels again."""
+        workflow = self._workflow(lifecycle)
+
+        def work(tx: Transaction) -> Outcome:
+            writes(tx)
+            return look_again(tx, workflow, id, self._clock.now())
+
+        return await self._commit(work)
+
+    async def run(self, query: Callable[[Transaction], T]) -> T:
+        """Run a query or writes that concern no instance. Raises ``JournalWriteError``."""
+        try:
+            return await self._journal.run(query)
+        except sqlite3.Error as error:
+            raise JournalWriteError(f"nothing was committed: {error}") from error
+
+    async def sweep(self) -> float | None:
+        """Do everything that is due; returns when something is due next (seconds, UTC epoch)."""
+        while True:
+            now = self._clock.now()
+            try:
+                outcome, has_more = await self._journal.run(
+                    lambda tx, now=now: sweep(tx, self._workflows, now, SWEEP_BATCH)  # type: ignore[misc]
+                )
+            except JournalClosedError:
+                return None
+            except sqlite3.Error as error:
+                logger.warning("the sweep is tried again: {}", error)
+                return now + SWEEP_AT_MOST
+            self._carry_out(outcome)
+            if not has_more:
+                return outcome.wake_at
+
+    def on_step(self, listener: StepListener) -> Callable[[], None]:
+        """Call ``listener`` after each committed step; returns how to stop that."""
+        self._step_listeners.append(listener)
+        return lambda: self._step_listeners.remove(listener)
+
+    def on_progress(self, listener: ProgressListener) -> Callable[[], None]:
+        """Call ``listener(lifecycle, id, done, total, unit)`` while actions work."""
+        self._progress_listeners.append(listener)
+        return lambda: self._progress_listeners.remove(listener)
+
+    @property
+    def is_busy(self) -> bool:
+        """True while a commit or a thread is under way; waiting for time or peers is not busy."""
+        return self._journal.is_busy or self._threads_busy > 0 or bool(self._commits)
+
+    def _workflow(self, lifecycle: str) -> AnyWorkflow:
+        try:
+            return self._workflows[lifecycle]
+        except KeyError:
+            known = ", ".join(self._workflows)
+            raise UnknownInstanceError(
+                f"there is no lifecycle '{lifecycle}'; there are: {known}"
+            ) from None
+
+    async def _commit(self, work: Callable[[Transaction], Outcome]) -> Outcome:
+        """Commit, and carry out what follows, even if the caller is cancelled meanwhile."""
+        return await asyncio.shield(self._in_background(self._commit_and_carry_out(work)))
+
+    async def _commit_and_carry_out(self, work: Callable[[Transaction], Outcome]) -> Outcome:
+        try:
+            outcome = await self._journal.run(work)
+        except sqlite3.Error as error:
+            raise JournalWriteError(f"nothing was committed: {error}") from error
+        self._carry_out(outcome)
+        return outcome
+
+    def _in_background(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        task = asyncio.create_task(work)
+        self._commits.add(task)
+        task.add_done_callback(self._commits.discard)
+        return task
+
+    def _carry_out(self, outcome: Outcome) -> None:
+        """Start and cancel actions, set the alarm, and tell the listeners."""
+        for (lifecycle, _), instance in (outcome.moved or {}).items():
+            self._match(self._workflows[lifecycle], instance)
+        if outcome.wake_at is not None and self._ticker is not None:
+            self._ticker.wake_at(outcome.wake_at)
+        for step in outcome.steps:
+            bound = logger.bind(lifecycle=step.lifecycle, community=step.id, state=step.target,
+                                entry=step.entry)  # fmt: skip
+            bound.info("{}: {}{}", step.id, step.words, f" ({step.reason})" if step.reason else "")
+            for listener in tuple(self._step_listeners):
+                listener(step)
+
+    def _match(self, workflow: AnyWorkflow, instance: AnyInstance) -> None:
+        """Make the running task match the instance: cancel an outdated one, start a missing one."""
+        key = workflow.name, instance.id
+        previous = self._running.get(key)
+        if previous is not None and previous.entry != instance.entry:
+            previous.cancel_unless_answered()
+        if self._is_stopping or not is_running(workflow.lifecycle, instance):
+            return
+        is_started = previous is not None and (previous.entry, previous.attempt) == (
+            instance.entry,
+            instance.attempts,
+        )
+        if is_started:
+            return
+        work = ThisWork(
+            instance.id,
+            instance.entry,
+            instance.attempts,
+            engine=self,
+            report_to=lambda done, total, unit: self._report(key, done, total, unit),
+        )
+        task = asyncio.create_task(self._act(workflow, instance, work, previous))
+        running = Running(task, work)
+        self._running[key] = running
+        task.add_done_callback(lambda _: self._forget(key, running))
+
+    def _forget(self, key: Key, running: Running) -> None:
+        if self._running.get(key) is running:
+            del self._running[key]
+
+    def _report(self, key: Key, done: int, total: int, unit: str) -> None:
+        for listener in tuple(self._progress_listeners):
+            listener(*key, done, total, unit)
+
+    async def _act(
+        self,
+        workflow: AnyWorkflow,
+        instance: AnyInstance,
+        work: ThisWork,
+        previous: Running | None,
+    ) -> None:
+        """Run one action to its answer, after the instance's last one has ended."""
+        if previous is not None:
+            await previous.joined()
+        action = workflow.actions[workflow.lifecycle.acts[instance.state]]
+        try:
+            answer = await action(work)
+        except JournalClosedError:
+            return
+        except Exception as error:  # noqa: BLE001 - any failure is an event of the table.
+            request = self._failure(workflow, instance, error)
+        else:
+            request = Request(
+                answer.event,
+                "action",
+                answer.writes,
+                answer.enrols,
+                answer.details,
+                entry=work.entry,
+            )
+        work.has_answered = True
+        with suppress(JournalClosedError):
+            await self._answer(workflow, instance, work, request)
+
+    def _failure(self, workflow: AnyWorkflow, instance: AnyInstance, error: Exception) -> Request:
+        failed = workflow.lifecycle.failed
+        if failed is None:  # The build checks leave no such table.
+            raise AssertionError(f"{workflow.name} has no event for failure") from error
+        if isinstance(error, CommunityArchivesError):
+            reason = f"[{error.code}] {error}"
+        else:
+            reason = f"{type(error).__name__}: {error}"
+            logger.bind(community=instance.id, state=instance.state.value).opt(
+                exception=error
+            ).warning("{} failed", instance.state.value)
+        return Request(failed, "action", entry=instance.entry, reason=reason)
+
+    async def _answer(
+        self, workflow: AnyWorkflow, instance: AnyInstance, work: ThisWork, request: Request
+    ) -> None:
+        """Commit an answer, again and again while the disk takes nothing."""
+        delay = 1.0
+        while True:
+            try:
+                await self.send(workflow.name, work.id, request)
+            except JournalClosedError:
+                return
+            except Exception as error:  # noqa: BLE001 - the disk, or the answer itself.
+                if not isinstance(error, JournalWriteError) and request.writes is not no_writes:
+                    request = self._failure(workflow, instance, error)
+                    continue
+                logger.bind(community=work.id).warning("{}; tried again in {} s", error, delay)
+                await self._clock.sleep(delay)
+                delay = min(2 * delay, COMMIT_AGAIN_CAP)
+            else:
+                return
+
+    async def in_thread(self, function: Callable[[], T]) -> T:
+        """Run blocking work in a thread; a cancelled caller still waits for its end."""
+        loop = asyncio.get_running_loop()
+        future = loop.run_in_executor(self._threads, function)
+        self._threads_busy += 1
+        try:
+            return await _joined(future)
+        finally:
+            self._threads_busy -= 1
+
+
+async def _joined(future: Awaitable[T]) -> T:
+    """Await a thread's work to its end whatever happens; only then let a cancellation through."""
+    waiting = asyncio.ensure_future(future)
+    was_cancelled = False
+    while not waiting.done():
+        try:
+            await asyncio.wait([waiting])
+        except asyncio.CancelledError:
+            was_cancelled = True
+    if was_cancelled:
+        raise asyncio.CancelledError
+    return waiting.result()
+
+
+def _earlier(tx: Transaction, command_id: str, asked: str) -> Outcome | None:
+    row = tx.execute("SELECT request, outcome FROM command WHERE id = ?", (command_id,)).fetchone()
+    if row is None:
+        return None
+    if row[0] != asked:
+        raise ConfigurationError(
+            "this command id was used for another command",
+            place=command_id,
+            remedy="Give each command an id of its own.",
+        )
+    stored = json.loads(str(row[1]))
+    steps = [Recorded(**{**step, "signals": tuple(step["signals"])}) for step in stored["steps"]]
+    return Outcome(steps, stored["refusal"], is_repeat=True)
+
+
+def _remember(tx: Transaction, command_id: str, asked: str, outcome: Outcome, now: float) -> None:
+    stored = json.dumps(
+        {"refusal": outcome.refusal, "steps": [asdict(step) for step in outcome.steps]}
+    )
+    tx.execute("INSERT INTO command VALUES (?, ?, ?, ?)", (command_id, asked, stored, now))

@@ -1,0 +1,237 @@
+"""One SQLite file, one writer: every write that returns has been committed.
+
+All work on the database runs in one thread that owns the only writing connection. Work that is
+queued while a commit is under way is committed together (each piece in a savepoint of its own), so
+that many communities share the price of one ``fsync``. WAL and ``synchronous=FULL``: what was
+committed survives the loss of power.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, TypeVar, cast
+
+from loguru import logger
+
+from workflow.engine.migrations import migrate
+from workflow.errors import JournalDamagedError, JournalForeignError
+from workflow.ports.work import Migration, Transaction
+
+T = TypeVar("T")
+Query = Callable[[Transaction], T]
+Probe = Callable[[str], None]
+
+APPLICATION_ID: Final = 0x434F4D41  # "COMA": SQLite keeps it in the file's header.
+SET_APPLICATION_ID: Final = "PRAGMA application_id=0x434F4D41"
+CHECKED_UP_TO: Final = 64 * 1024 * 1024
+"""Bytes: a larger file is not read through at each start."""
+BATCH: Final = 500
+
+
+class JournalClosedError(Exception):
+    """The journal ended before this work was committed. Nothing of it has happened."""
+
+
+@dataclass(slots=True)
+class _Job:
+    query: Query[Any]
+    loop: asyncio.AbstractEventLoop
+    future: asyncio.Future[Any]
+
+    def resolve(self, result: object, error: BaseException | None) -> None:
+        def deliver() -> None:
+            if self.future.done():
+                return
+            if error is None:
+                self.future.set_result(result)
+            else:
+                self.future.set_exception(error)
+
+        with suppress(RuntimeError):  # The loop is gone: nobody waits for the answer any more.
+            self.loop.call_soon_threadsafe(deliver)
+
+
+def _no_probe(_: str) -> None:
+    """Where tests place a crash: called with 'before commit' and 'after commit'."""
+
+
+class Journal:
+    """The database of one data directory, opened for writing.
+
+    ``path`` may be ``":memory:"``. Raises ``JournalForeignError``, ``JournalNewerError`` or
+    ``JournalDamagedError`` when the file is not a sound journal of this version or an older one.
+    """
+
+    def __init__(
+        self, path: Path | str, migrations: Sequence[Migration], *, probe: Probe = _no_probe
+    ) -> None:
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._probe = probe
+        self._pending = 0
+        self._is_closed = False
+        self._connection = connect(path)
+        try:
+            identify(self._connection, str(path))
+            migrate(self._connection, migrations, str(path))
+        except BaseException:
+            self._connection.close()
+            raise
+        self._thread = threading.Thread(target=self._write, name="journal", daemon=True)
+        self._thread.start()
+
+    async def run(self, query: Query[T]) -> T:
+        """Run a query in the writer's transaction; returns once it is committed.
+
+        An exception of the query undoes what it wrote and nothing else. Raises
+        ``JournalClosedError`` when the journal is closed first.
+        """
+        if self._is_closed:
+            raise JournalClosedError
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        self._pending += 1
+        self._jobs.put(_Job(query, loop, future))
+        try:
+            # The commit cannot be taken back, so a caller who is cancelled does not wait for it.
+            return await asyncio.shield(future)
+        finally:
+            self._pending -= 1
+
+    @property
+    def is_busy(self) -> bool:
+        """True while work waits for its commit."""
+        return self._pending > 0
+
+    def close(self) -> None:
+        """Commit what is queued and close the file; calling it again does nothing."""
+        self._is_closed = True
+        self._jobs.put(None)
+        self._thread.join()
+        self._connection.close()
+
+    def _write(self) -> None:
+        while (first := self._jobs.get()) is not None:
+            batch = [first]
+            is_last = False
+            while len(batch) < BATCH and not is_last:
+                try:
+                    job = self._jobs.get_nowait()
+                except queue.Empty:
+                    break
+                if job is None:
+                    is_last = True
+                else:
+                    batch.append(job)
+            try:
+                self._commit(batch)
+            except BaseException as end:  # noqa: BLE001 - the thread ends, and says so to all.
+                self._end(batch, end)
+                return
+            if is_last:
+                break
+        self._end([], None)
+
+    def _commit(self, batch: list[_Job]) -> None:
+        """Run a batch in one transaction; ordinary errors go to those whose work they undo."""
+        connection = self._connection
+        results: list[tuple[_Job, object, BaseException | None]] = []
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            for job in batch:
+                results.append(self._run_one(job))
+            self._probe("before commit")
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            with suppress(sqlite3.Error):
+                connection.execute("ROLLBACK")
+            logger.warning("nothing of {} pieces of work was committed: {}", len(batch), error)
+            for job in batch:
+                job.resolve(None, error)
+            return
+        self._probe("after commit")
+        for job, result, problem in results:
+            job.resolve(result, problem)
+
+    def _run_one(self, job: _Job) -> tuple[_Job, object, BaseException | None]:
+        connection = self._connection
+        connection.execute("SAVEPOINT work")
+        try:
+            result = job.query(cast("Transaction", connection))
+        except Exception as error:  # noqa: BLE001 - it belongs to the caller.
+            connection.execute("ROLLBACK TO work")
+            connection.execute("RELEASE work")
+            return job, None, error
+        connection.execute("RELEASE work")
+        return job, result, None
+
+    def _end(self, batch: list[_Job], error: BaseException | None) -> None:
+        self._is_closed = True
+        with suppress(sqlite3.Error):
+            self._connection.execute("ROLLBACK")
+        remaining = list(batch)
+        with suppress(queue.Empty):
+            while True:
+                job = self._jobs.get_nowait()
+                if job is not None:
+                    remaining.append(job)
+        for job in remaining:
+            closed = JournalClosedError()
+            closed.__cause__ = error
+            job.resolve(None, closed)
+
+
+def connect(path: Path | str, *, read_only: bool = False) -> sqlite3.Connection:
+    """Open the file with the settings that the promises rest on.
+
+    Raises ``JournalDamagedError`` when it cannot be opened at all.
+    """
+    try:
+        if read_only:
+            connection = sqlite3.connect(
+                f"{Path(path).absolute().as_uri()}?mode=ro",
+                uri=True,
+                isolation_level=None,
+                check_same_thread=False,
+            )
+        else:
+            connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA busy_timeout=5000")
+        connection.execute("PRAGMA foreign_keys=ON")
+    except sqlite3.OperationalError as error:
+        raise JournalDamagedError(
+            f"the database cannot be opened: {error}",
+            place=str(path),
+            remedy="Check that the directory exists and that you may read and write in it.",
+        ) from error
+    return connection
+
+
+def identify(connection: sqlite3.Connection, place: str) -> None:
+    """Make sure that the file is ours, or empty, and not damaged; only then write to it."""
+    try:
+        application = connection.execute("PRAGMA application_id").fetchone()[0]
+        tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        size = connection.execute(
+            "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
+        ).fetchone()[0]
+        damage = "ok"
+        if size <= CHECKED_UP_TO:
+            damage = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if application == 0 and tables == 0:
+            connection.execute(SET_APPLICATION_ID)
+            application = APPLICATION_ID
+        if application != APPLICATION_ID:
+            raise JournalForeignError("this database belongs to another program", place=place)
+        if damage != "ok":
+            raise JournalDamagedError(f"the database is damaged: {damage}", place=place)
+        connection.execute("PRAGMA journal_mode=WAL")
+    except sqlite3.DatabaseError as error:
+        raise JournalDamagedError(f"the database is damaged: {error}", place=place) from error

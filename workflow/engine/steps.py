@@ -1,0 +1,410 @@
+"""What happens inside the one transaction of a step.
+
+Writes, facts, decision, instance, history and due times are applied here together; nothing in this
+file waits, starts or sends anything. The functions run in the journal's thread.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+from itertools import groupby
+from typing import Any, Final, cast
+
+from states import Refusal, Step, decide, explain, look
+from states.instance import (
+    Instance,
+    advance,
+    is_running,
+    start,
+    survives_restart,
+    wake_later,
+)
+from states.lifecycle import Setback
+from workflow.engine.workflow import Workflow
+from workflow.errors import UnknownInstanceError
+from workflow.ports.work import Enrolment, Json, Transaction, Value, Writes, no_writes
+
+AnyWorkflow = Workflow[Any, Any, Any, Any, Any]
+AnyInstance = Instance[Any]
+
+LOOKS_IN_A_ROW: Final = 16
+"""A waiting state may lead to another at once; a table that never comes to rest is stopped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """An event for an instance, with all that comes with it.
+
+    ``entry`` is set for the answer of an action: it counts only while that entry lasts.
+    """
+
+    event: Enum
+    actor: str
+    writes: Writes = no_writes
+    enrols: tuple[Enrolment, ...] = ()
+    details: Mapping[str, Json] | None = None
+    entry: int | None = None
+    reason: str = ""
+    command_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A step as it stands in the history. ``at`` is in seconds (UTC epoch)."""
+
+    seq: int
+    lifecycle: str
+    id: str
+    event: str
+    source: str
+    target: str
+    entry: int
+    words: str
+    reason: str
+    actor: str
+    at: float
+    command_id: str | None
+    signals: tuple[Mapping[str, Json], ...] = ()
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a transaction did: the steps, a refusal in words, and what the engine has to do now."""
+
+    steps: list[Recorded]
+    refusal: str = ""
+    moved: dict[tuple[str, str], AnyInstance] | None = None
+    wake_at: float | None = None
+    is_repeat: bool = False
+
+    def touch(self, workflow: AnyWorkflow, instance: AnyInstance) -> None:
+        """Remember where an instance stands now, and when it wants to be woken."""
+        self.moved = self.moved or {}
+        self.moved[workflow.name, instance.id] = instance
+        if instance.due_at is not None:
+            self.wake_at = (
+                instance.due_at if self.wake_at is None else min(self.wake_at, instance.due_at)
+            )
+
+
+def load(tx: Transaction, workflow: AnyWorkflow, id: str) -> AnyInstance:
+    """One instance. Raises ``UnknownInstanceError``."""
+    row = tx.execute(
+        "SELECT id, state, version, entry, attempts, answered, due_at, setbacks"
+        " FROM instance WHERE lifecycle = ? AND id = ?",
+        (workflow.name, id),
+    ).fetchone()
+    if row is None:
+        raise UnknownInstanceError(f"there is no {workflow.name} '{id}'", place=id)
+    return from_row(workflow, row)
+
+
+def from_row(workflow: AnyWorkflow, row: Sequence[Value]) -> AnyInstance:
+    """An instance from its columns, in the order of ``load``."""
+    id, state, version, entry, attempts, answered, due_at, setbacks = cast(
+        "tuple[str, str, int, int, int, int, float | None, str]", row
+    )
+    return Instance(
+        id=id,
+        state=workflow.state_named(state),
+        version=version,
+        entry=entry,
+        attempts=attempts,
+        answered=bool(answered),
+        due_at=due_at,
+        setbacks=() if setbacks == "[]" else tuple(Setback(*one) for one in json.loads(setbacks)),
+    )
+
+
+def enrol(tx: Transaction, workflow: AnyWorkflow, id: str, now: float) -> AnyInstance:
+    """Bring an instance into being in the initial state; one that exists is left as it is.
+
+    A working initial state starts its action; a waiting one is looked at by the next sweep.
+    """
+    lifecycle = workflow.lifecycle
+    instance = Instance(id=id, state=lifecycle.initial)
+    if lifecycle.waits(lifecycle.initial):
+        instance = replace(instance, due_at=now if lifecycle.levels[lifecycle.initial] else None)
+    else:
+        instance = replace(instance, attempts=1, answered=False)
+    tx.execute(
+        "INSERT OR IGNORE INTO instance VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            workflow.name,
+            id,
+            instance.state.name,
+            instance.version,
+            instance.entry,
+            instance.attempts,
+            instance.answered,
+            instance.due_at,
+            "[]",
+        ),
+    )
+    return load(tx, workflow, id)
+
+
+def take(
+    tx: Transaction,
+    workflows: Mapping[str, AnyWorkflow],
+    workflow: AnyWorkflow,
+    id: str,
+    request: Request,
+    now: float,
+) -> Outcome:
+    """Take one event, and whatever follows from it at once."""
+    outcome = Outcome([])
+    instance = load(tx, workflow, id)
+    if request.entry is not None and (request.entry != instance.entry or instance.answered):
+        outcome.refusal = f"{instance.state.value} was entered anew; the old answer is dropped"
+        return outcome
+    tx.execute("SAVEPOINT answer", ())
+    request.writes(tx)
+    facts = workflow.read_facts(tx, [instance], now)[0]
+    decision = decide(workflow.lifecycle, instance.state, request.event, facts)
+    is_void = isinstance(decision, Refusal) or decision.discard
+    if is_void:
+        tx.execute("ROLLBACK TO answer", ())
+    tx.execute("RELEASE answer", ())
+    if isinstance(decision, Refusal):
+        outcome.refusal = decision.words
+        return outcome
+    if not is_void:
+        for enrolment in request.enrols:
+            other = workflows[enrolment.lifecycle]
+            outcome.touch(other, enrol(tx, other, enrolment.id, now))
+    instance = _move(tx, workflow, instance, decision, facts, now, request, outcome)
+    _come_to_rest(tx, workflow, instance, now, outcome)
+    return outcome
+
+
+def look_again(tx: Transaction, workflow: AnyWorkflow, id: str, now: float) -> Outcome:
+    """Let a waiting instance look at its levels, because something may have changed."""
+    outcome = Outcome([])
+    _come_to_rest(tx, workflow, load(tx, workflow, id), now, outcome)
+    return outcome
+
+
+def sweep(
+    tx: Transaction, workflows: Mapping[str, AnyWorkflow], now: float, limit: int
+) -> tuple[Outcome, bool]:
+    """Do what is due for up to ``limit`` instances; True when there is more."""
+    rows = tx.execute(
+        "SELECT lifecycle, id, state, version, entry, attempts, answered, due_at, setbacks"
+        " FROM instance WHERE due_at <= ? ORDER BY due_at LIMIT ?",
+        (now, limit),
+    ).fetchall()
+    outcome = Outcome([])
+    for name, group in groupby(sorted(rows, key=lambda row: str(row[0])), key=lambda row: row[0]):
+        workflow = workflows.get(str(name))
+        if workflow is None:
+            continue
+        instances = [from_row(workflow, row[1:]) for row in group]
+        waiting = [one for one in instances if workflow.lifecycle.waits(one.state)]
+        for instance in instances:
+            if not workflow.lifecycle.waits(instance.state):
+                _save(tx, workflow, instance, start(instance), outcome)
+        _look_at_all(tx, workflow, waiting, now, outcome)
+    next_due = tx.execute("SELECT min(due_at) FROM instance WHERE due_at > ?", (now,)).fetchone()
+    outcome.wake_at = cast("float | None", next_due[0]) if next_due else None
+    return outcome, len(rows) == limit
+
+
+def recover(tx: Transaction, workflows: Mapping[str, AnyWorkflow], now: float) -> Outcome:
+    """After a restart: interrupted actions start again or count as failed, waiting states look."""
+    outcome = Outcome([])
+    for workflow in workflows.values():
+        rows = tx.execute(
+            "SELECT id, state, version, entry, attempts, answered, due_at, setbacks"
+            " FROM instance WHERE lifecycle = ? AND answered = 0",
+            (workflow.name,),
+        ).fetchall()
+        for instance in (from_row(workflow, row) for row in rows):
+            if is_running(workflow.lifecycle, instance):
+                _restart(tx, workflows, workflow, instance, now, outcome)
+        _stir(tx, workflow, now)
+    return outcome
+
+
+def _restart(
+    tx: Transaction,
+    workflows: Mapping[str, AnyWorkflow],
+    workflow: AnyWorkflow,
+    instance: AnyInstance,
+    now: float,
+    outcome: Outcome,
+) -> None:
+    failed = workflow.lifecycle.failed
+    if failed is None or survives_restart(instance):
+        _save(tx, workflow, instance, start(instance), outcome)
+        return
+    reason = f"the process ended {instance.attempts} times while {instance.state.value}"
+    request = Request(failed, "restart", entry=instance.entry, reason=reason)
+    result = take(tx, workflows, workflow, instance.id, request, now)
+    outcome.steps += result.steps
+    for moved in (result.moved or {}).values():
+        outcome.touch(workflow, moved)
+
+
+def _stir(tx: Transaction, workflow: AnyWorkflow, now: float) -> None:
+    waiting = [state.name for state, levels in workflow.lifecycle.levels.items() if levels]
+    ids = workflow.stirred(tx)
+    if ids is None:
+        tx.executemany(
+            "UPDATE instance SET due_at = ? WHERE lifecycle = ? AND state = ?",
+            [(now, workflow.name, state) for state in waiting],
+        )
+    else:
+        tx.executemany(
+            "UPDATE instance SET due_at = ? WHERE lifecycle = ? AND id = ? AND state = ?",
+            [(now, workflow.name, id, state) for id in ids for state in waiting],
+        )
+
+
+def _come_to_rest(
+    tx: Transaction, workflow: AnyWorkflow, instance: AnyInstance, now: float, outcome: Outcome
+) -> None:
+    """Look at the levels of waiting states until none leads on."""
+    waiting = [instance]
+    for _ in range(LOOKS_IN_A_ROW):
+        waiting = _look_at_all(tx, workflow, waiting, now, outcome)
+        if not waiting:
+            return
+    _save(tx, workflow, waiting[0], wake_later(waiting[0], now + 1.0), outcome)
+
+
+def _look_at_all(
+    tx: Transaction,
+    workflow: AnyWorkflow,
+    instances: Iterable[AnyInstance],
+    now: float,
+    outcome: Outcome,
+) -> list[AnyInstance]:
+    """Look once at the levels of each; returns those that moved on and wait again."""
+    waiting = [one for one in instances if workflow.lifecycle.levels.get(one.state)]
+    moved: list[AnyInstance] = []
+    facts_of_all = workflow.read_facts(tx, waiting, now) if waiting else ()
+    for instance, facts in zip(waiting, facts_of_all, strict=True):
+        seen = look(workflow.lifecycle, instance.state, facts, now, instance.setbacks)
+        if seen.step is not None:
+            request = Request(seen.step.event, "engine")
+            after = _move(tx, workflow, instance, seen.step, facts, now, request, outcome)
+            moved.append(after)
+        elif instance.due_at != seen.wake_at:
+            _save(tx, workflow, instance, wake_later(instance, seen.wake_at), outcome)
+    return [one for one in moved if workflow.lifecycle.waits(one.state)]
+
+
+def _move(
+    tx: Transaction,
+    workflow: AnyWorkflow,
+    instance: AnyInstance,
+    step: Step[Any, Any, Any],
+    facts: object,
+    now: float,
+    request: Request,
+    outcome: Outcome,
+) -> AnyInstance:
+    """Write a step down: the instance (compare-and-swap) and its row in the history."""
+    is_answer = request.entry is not None
+    after = advance(
+        workflow.lifecycle,
+        instance,
+        step,
+        now,
+        is_answer=is_answer,
+        reason=request.reason,
+        backoff=workflow.backoff,
+    )
+    _save(tx, workflow, instance, after, outcome)
+    outcome.steps.append(_record(tx, workflow, after, step, facts, now, request))
+    return after
+
+
+def _save(
+    tx: Transaction,
+    workflow: AnyWorkflow,
+    before: AnyInstance,
+    after: AnyInstance,
+    outcome: Outcome,
+) -> None:
+    setbacks = (
+        json.dumps([[one.state, one.failures, one.at, one.until, one.reason]
+                    for one in after.setbacks])
+        if after.setbacks else "[]"
+    )  # fmt: skip
+    swapped = tx.execute(
+        "UPDATE instance SET state = ?, version = ?, entry = ?, attempts = ?, answered = ?,"
+        " due_at = ?, setbacks = ? WHERE lifecycle = ? AND id = ? AND version = ? AND entry = ?",
+        (
+            after.state.name,
+            after.version,
+            after.entry,
+            after.attempts,
+            after.answered,
+            after.due_at,
+            setbacks,
+            workflow.name,
+            after.id,
+            before.version,
+            before.entry,
+        ),
+    )
+    if swapped.rowcount != 1:
+        raise AssertionError(f"{after.id} was changed by somebody else")
+    outcome.touch(workflow, after)
+
+
+def _record(
+    tx: Transaction,
+    workflow: AnyWorkflow,
+    instance: AnyInstance,
+    step: Step[Any, Any, Any],
+    facts: object,
+    now: float,
+    request: Request,
+) -> Recorded:
+    details = dict(request.details or {})
+    signals = tuple(workflow.form_signal(instance.id, signal, details) for signal in step.tell)
+    words = explain(workflow.lifecycle, step)
+    tx.execute(
+        "INSERT INTO history (lifecycle, id, event, source, target, entry, words, facts, guards,"
+        " signals, details, reason, actor, at, command_id)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            workflow.name,
+            instance.id,
+            step.event.name,
+            step.source.name,
+            step.target.name,
+            instance.entry,
+            words,
+            workflow.facts_as_json(facts),
+            json.dumps([[one.rule, one.guard, one.holds] for one in step.tried]),
+            json.dumps(signals) if signals else None,
+            json.dumps(details) if details else None,
+            request.reason,
+            request.actor,
+            now,
+            request.command_id,
+        ),
+    )
+    row = tx.execute("SELECT last_insert_rowid()", ()).fetchone()
+    return Recorded(
+        seq=int(cast("int", row[0])) if row else 0,
+        lifecycle=workflow.name,
+        id=instance.id,
+        event=str(step.event.value),
+        source=str(step.source.value),
+        target=str(step.target.value),
+        entry=instance.entry,
+        words=words,
+        reason=request.reason,
+        actor=request.actor,
+        at=now,
+        command_id=request.command_id,
+        signals=signals,
+    )

@@ -1,0 +1,80 @@
+"""The network of files: whatever publishes archives and brings them back.
+
+It deals in opaque **locators** (a magnet link, for BitTorrent). What a community's files are
+called, and which bytes of them form an archive, it is told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """One generation of a community's archives on this disk.
+
+    ``data`` is append-only and may be longer than ``data_length``: bytes behind it belong to a
+    generation that is only being written. ``index`` is immutable. Lengths are bytes.
+    """
+
+    community: str
+    data: Path
+    data_length: int
+    index: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Bytes of ``data`` that hold one archive, named by the archive's id."""
+
+    archive: str
+    offset: int
+    size: int
+
+
+HealthListener = Callable[[str], None]
+"""Called with the locator whose health has changed, from any thread."""
+
+
+class Carrier(Protocol):
+    """Publishes and fetches generations.
+
+    Nothing is live after a restart, and nothing counts as live before all its bytes were read and
+    checked since then. ``is_live`` may be called from any thread.
+    """
+
+    async def open(self, listener: HealthListener) -> None:
+        """Get ready; from now on ``listener`` hears of every locator whose health changes."""
+
+    async def publish(self, content: Content, locator: str = "") -> str:
+        """Check all bytes, offer them, and return their locator once they are really live.
+
+        With ``locator`` the content must be exactly what that locator names; without, it is new.
+        Raises ``ContentDamagedError`` when bytes are missing or differ, ``CarrierError`` otherwise.
+        """
+
+    async def fetch_index(self, locator: str) -> bytes:
+        """The bytes of the index that the locator names.
+
+        Raises ``NoPeersError`` when nobody reachable has it within the carrier's time limit.
+        """
+
+    def fetch(self, locator: str, content: Content, ranges: Sequence[Range]) -> AsyncIterator[str]:
+        """Bring these ranges of ``data`` to ``content.data``; yields archive ids, each once.
+
+        An id is yielded when its bytes are checked and readable from the disk, those that already
+        were at once. Interrupting it keeps what is finished. Raises ``NoPeersError`` when no byte
+        has come within the carrier's time limit, ``CarrierError`` for a failing disk.
+        """
+
+    def is_live(self, locator: str) -> bool:
+        """True while the content was checked, is offered, and no error was seen since."""
+
+    async def withdraw(self, locator: str) -> None:
+        """Stop offering; the files stay. Nothing happens when it was not offered."""
+
+    async def close(self) -> None:
+        """Withdraw everything and let go of all files."""

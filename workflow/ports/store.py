@@ -1,0 +1,265 @@
+"""What is known of communities: frozen rows, as the store gives them and actions use them.
+
+Times are seconds (UTC epoch), clocks are milliseconds, public keys are 33 compressed bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from workflow.archive.index import IndexEntry
+from workflow.archive.ratchet import RatchetKey
+from workflow.archive.windows import Window
+from workflow.ports.work import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Community:
+    """A community as this node knows it.
+
+    ``control_epoch`` is raised by every hand-over that is seen, ``claimed_epoch`` is the one in
+    which this data directory took control (0: never). ``anchor`` is where the grid of windows
+    starts, None before the first message. ``reannounce_after`` is None when the timer is off.
+    """
+
+    id: str
+    name: str
+    control_key: bytes
+    control_device: str
+    control_epoch: int
+    claimed_epoch: int
+    interval: int
+    anchor: int | None
+    reannounce_after: float | None
+    is_enabled: bool
+    generation: int
+    candidate: int
+    condition: str
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One state of a community's files: ``data[:data_length]`` and the index of this number.
+
+    A lineage is one append-only ``data``; ``locator`` is empty until the first publication.
+    """
+
+    community: str
+    number: int
+    lineage: int
+    locator: str
+    data_length: int
+    is_own: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """An announcement of our own: signed once, sent as often as needed, always the same bytes."""
+
+    community: str
+    clock: int
+    locator: str
+    epoch: int
+    payload: bytes
+    sent_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """The newest verified announcement of somebody else's."""
+
+    community: str
+    clock: int
+    locator: str
+    payload: bytes
+    first_at: float
+    last_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class NewMessage:
+    """A message on its way into the store, already encoded as an archive holds it.
+
+    ``weight`` is what it counts towards the limit of an archive (bytes of payload and sig).
+    """
+
+    time: int
+    topic: bytes
+    encoded: bytes
+    digest: bytes
+    weight: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMessage:
+    """A message with its place in the total order (time, topic, sequence)."""
+
+    sequence: int
+    time: int
+    topic: bytes
+    encoded: bytes
+    weight: int
+    archive: str | None
+
+
+class Store(Protocol):
+    """Reads and writes of the domain, each inside a transaction that the engine opened."""
+
+    def instance_of(self, community: str, lineage: int, archive: str) -> str:
+        """The id under which the import of an archive is run."""
+
+    def add_community(self, tx: Transaction, community: Community) -> None:
+        """Add a community; one that is known keeps its rows."""
+
+    def community(self, tx: Transaction, id: str) -> Community:
+        """One community. Raises ``UnknownCommunityError``."""
+
+    def communities(self, tx: Transaction) -> list[Community]:
+        """All communities, by name."""
+
+    def find_community(self, tx: Transaction, text: str) -> Community:
+        """By name, id or unique prefix of the id. Raises ``UnknownCommunityError``."""
+
+    def set_enabled(self, tx: Transaction, community: str, *, is_enabled: bool) -> None:
+        """Remember whether the community is meant to be on."""
+
+    def set_condition(self, tx: Transaction, community: str, condition: str) -> None:
+        """Name a condition that a person should know of; empty when there is none."""
+
+    def claim_control(self, tx: Transaction, community: str, key: bytes, device: str) -> None:
+        """This device takes control in a new epoch."""
+
+    def hand_over(self, tx: Transaction, community: str, key: bytes) -> None:
+        """Somebody else has control from now on: a new epoch that nobody here has claimed."""
+
+    def set_caught_up(self, tx: Transaction, community: str, run: int) -> None:
+        """What was missed before this run is here."""
+
+    def set_catch_up_deadline(self, tx: Transaction, community: str, deadline: float) -> None:
+        """Until when archives wait for what was missed."""
+
+    def add_topic(self, tx: Transaction, community: str, topic: bytes) -> None:
+        """A channel's topic (4 bytes); again is once."""
+
+    def topics(self, tx: Transaction, community: str) -> tuple[bytes, ...]:
+        """The topics of a community in the order in which they were added."""
+
+    def add_messages(
+        self,
+        tx: Transaction,
+        community: str,
+        messages: Iterable[NewMessage],
+        now: float,
+        archive: str | None = None,
+    ) -> int:
+        """Store messages; a known digest is known. With ``archive``, that archive holds them now.
+
+        Returns how many were new.
+        """
+
+    def due_windows(self, tx: Transaction, community: str, before: float) -> list[Window]:
+        """Windows with unarchived messages that have ended by this moment, oldest first."""
+
+    def unarchived(self, tx: Transaction, community: str, window: Window) -> list[StoredMessage]:
+        """The unarchived messages of a window in archive order (time, topic, sequence)."""
+
+    def messages(self, tx: Transaction, community: str) -> list[StoredMessage]:
+        """All messages in archive order."""
+
+    def mark_archived(self, tx: Transaction, sequences: Sequence[int], archive: str) -> None:
+        """These messages are held by this archive."""
+
+    def generation(self, tx: Transaction, community: str) -> Generation | None:
+        """The newest complete generation."""
+
+    def candidate(self, tx: Transaction, community: str) -> Generation | None:
+        """The generation that is being downloaded."""
+
+    def next_generation(self, tx: Transaction, community: str) -> int:
+        """The number that the next generation will have."""
+
+    def newest_lineage(self, tx: Transaction, community: str) -> int:
+        """The highest lineage there ever was; 0 when there was none."""
+
+    def add_generation(
+        self, tx: Transaction, generation: Generation, entries: Iterable[IndexEntry]
+    ) -> None:
+        """A complete generation of our own making, with the archives that are new in it."""
+
+    def add_candidate(
+        self, tx: Transaction, generation: Generation, entries: Iterable[IndexEntry]
+    ) -> None:
+        """A generation whose archives (those that are new in its lineage) must be downloaded."""
+
+    def missing_archives(
+        self, tx: Transaction, community: str, lineage: int, entries: Iterable[IndexEntry]
+    ) -> list[IndexEntry]:
+        """Those of the entries whose bytes are not on this disk yet."""
+
+    def set_archive_here(self, tx: Transaction, instance: str) -> None:
+        """The archive's bytes are checked and on this disk."""
+
+    def older_locators(self, tx: Transaction, community: str) -> list[str]:
+        """Locators of all generations but the current one."""
+
+    def complete_candidate(self, tx: Transaction, community: str) -> None:
+        """All bytes of the candidate are here: it is the generation now."""
+
+    def set_seeded(self, tx: Transaction, community: str, locator: str, at: float) -> None:
+        """The generation was live at this moment, under this locator."""
+
+    def archives(self, tx: Transaction, community: str, lineage: int) -> list[IndexEntry]:
+        """The archives of a lineage by offset."""
+
+    def archive(self, tx: Transaction, instance: str) -> tuple[str, int, IndexEntry]:
+        """Community, lineage and entry of the archive with this instance id."""
+
+    def set_archive_done(self, tx: Transaction, instance: str, *, is_done: bool) -> None:
+        """The archive is on its way no more: imported, or put aside."""
+
+    def set_archive_locked(self, tx: Transaction, instance: str) -> None:
+        """The archive is encrypted with a key that is not here."""
+
+    def due_announcement(self, tx: Transaction, community: str) -> Announcement | None:
+        """The unsent announcement of the current generation in the current epoch."""
+
+    def newest_clock(self, tx: Transaction, community: str) -> int:
+        """The highest clock ever announced or received; 0 before the first."""
+
+    def is_own_announcement(self, tx: Transaction, community: str, payload: bytes) -> bool:
+        """True when exactly these bytes were signed here."""
+
+    def add_announcement(self, tx: Transaction, announcement: Announcement) -> None:
+        """Keep a signed announcement before it is sent."""
+
+    def set_sent(self, tx: Transaction, community: str, clock: int, at: float) -> None:
+        """The announcement with this clock was taken by the network."""
+
+    def raise_description_clock(self, tx: Transaction, community: str, clock: int) -> None:
+        """A received description names this clock; older links are not followed."""
+
+    def description_clock(self, tx: Transaction, community: str) -> int:
+        """The magnet link clock of the community's description; 0 before the first."""
+
+    def link(self, tx: Transaction, community: str) -> Link | None:
+        """The newest verified link."""
+
+    def set_link(self, tx: Transaction, link: Link) -> None:
+        """Replace the newest verified link."""
+
+    def set_link_locked(self, tx: Transaction, community: str) -> None:
+        """The link's index is encrypted with a key that is not here."""
+
+    def count_refusal(self, tx: Transaction, community: str, reason: str) -> None:
+        """One more message was refused for this reason."""
+
+    def refusals(self, tx: Transaction, community: str) -> dict[str, int]:
+        """How often what was refused."""
+
+    def add_ratchet_key(self, tx: Transaction, community: str, key: RatchetKey) -> None:
+        """Keep a key of an encrypted community; whatever was locked is tried again."""
+
+    def ratchet_keys(self, tx: Transaction, community: str) -> list[RatchetKey]:
+        """The keys of a community, newest first."""
