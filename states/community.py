@@ -215,7 +215,8 @@ RULES: tuple[Rule[State, Event, Facts, Signal], ...] = (
     row(S.IDLE,                      E.LINK_WAITING,        link_is_wanted,       S.SETTLING),
     row(S.IDLE,                      E.WINDOW_CLOSED,       (is_control_node, history_is_caught_up),
                                                                                   S.CREATING,   G.CREATING),
-    row(S.IDLE,                      E.ANNOUNCE_DUE,        is_control_node,      S.SEEDING),
+    row(S.IDLE,                      E.ANNOUNCE_DUE,        (is_control_node, announcement_is_due),
+                                                                                  S.SEEDING),
     row(S.IDLE,                      CONDITIONS,            otherwise,            STAY),
 
     row(S.CREATING,                  E.ARCHIVES_WRITTEN,    is_control_node,      S.SEEDING,    G.CREATED),
@@ -260,7 +261,7 @@ LEVELS: dict[State, tuple[Level[State, Event, Facts], ...]] = {
     S.IDLE: (   Level(E.TORRENT_MISSING, torrent_missing_since, (S.SEEDING, S.DOWNLOADING)),
                 Level(E.LINK_WAITING,    link_waiting_since,    (S.FETCHING, S.DOWNLOADING)),
                 Level(E.WINDOW_CLOSED,   window_closed_since,   (S.CREATING,)),
-                Level(E.ANNOUNCE_DUE,    announce_due_since,    (S.SEEDING, S.ANNOUNCING))),
+                Level(E.ANNOUNCE_DUE,    announce_due_since,    (S.SEEDING, S.DOWNLOADING, S.ANNOUNCING))),
     S.SETTLING: (Level(E.SETTLED,        settled_since),),
 }
 # fmt: on

@@ -188,6 +188,12 @@ class Lifecycle(Generic[S, E, A, F, G]):
         """True for a state that only looks at levels and runs no action."""
         return state in self.levels
 
+    def _repr_mimebundle_(self, **asked: object) -> dict[str, str]:
+        """How Jupyter shows it: as a picture. Only a picture needs the drawing code."""
+        from states.drawing import Drawing  # noqa: PLC0415
+
+        return Drawing(self)._repr_mimebundle_(**asked)
+
 
 @dataclass(frozen=True, slots=True)
 class Look(Generic[S, E, G]):

@@ -1,4 +1,8 @@
-"""A picture as DOT text for Graphviz. The shipped SVG pictures are laid out from this text."""
+"""A picture as DOT text for Graphviz. The shipped SVG pictures are laid out from this text.
+
+The main path is a straight line. From left to right, what skips a state of it goes above and what
+goes back goes below.
+"""
 
 from __future__ import annotations
 
@@ -7,32 +11,29 @@ from html import escape
 from typing import Final
 
 from states.drawing.overlay import NOTHING, Overlay
-from states.drawing.picture import Box, Line, Picture
+from states.drawing.picture import Arrow, Box, Line, Picture
 
-SPACE: Final = "&#160;&#160;"
-"""Keeps a label away from its arrow."""
 FONT: Final = "DejaVu Sans"
-HEAD: Final = """\
-    graph [rankdir={direction}, nodesep=0.35, ranksep=0.45, fontname="{font}"]
-    node  [shape=box, style="rounded,filled", fillcolor="#f6f8fa", fontname="{font}", fontsize=11]
-    edge  [fontname="{font}", fontsize=11, arrowsize=0.8]"""
+"""As wide as Verdana, which other systems have; a narrower font leaves room."""
+HEAD: Final = f"""\
+    graph [rankdir=%s, nodesep=0.35, ranksep=0.45, fontname="{FONT}"]
+    node  [shape=box, style="rounded,filled", fillcolor="#f6f8fa", fontname="{FONT}", fontsize=12]
+    edge  [fontname="{FONT}", fontsize=12, arrowsize=0.8]"""
+INDENT: Final = "&#160;&#160;"
+"""Keeps a label away from its arrow."""
+GAP: Final = '<br/><font point-size="4"> </font>'
+"""Keeps a label above an arrow that runs from left to right."""
 
 
 def to_dot(picture: Picture, overlay: Overlay | None = None) -> str:
-    """The picture as a directed graph; ids of nodes and edges are those of the SVG."""
+    """The picture as a directed graph; the ids of nodes and edges are those of the SVG."""
     over = overlay or NOTHING
-    direction = "TB" if picture.is_whole else "LR"
     return "\n".join(
         (
             f"digraph {_quoted(picture.name)} {{",
-            HEAD.format(direction=direction, font=FONT),
+            HEAD % picture.direction,
             *(f"    {_quoted(box.id)} [{_node(box, over)}]" for box in picture.boxes),
-            *(
-                f"    {_quoted(arrow.source.id)} -> {_quoted(arrow.target.id)} ["
-                f"id={_quoted(arrow.id)}, label=<{_block(arrow.lines, over, SPACE)}>"
-                f"{_weight(over, arrow.lines, is_main=arrow.is_main)}]"
-                for arrow in picture.arrows
-            ),
+            *(f"    {_edge(picture, arrow, over)}" for arrow in picture.arrows),
             "}",
             "",
         )
@@ -44,22 +45,51 @@ def _quoted(text: str) -> str:
 
 
 def _node(box: Box, over: Overlay) -> str:
-    live = not box.is_shared and over.is_live(box.states[0])
-    look = 'style="dashed", ' if box.is_shared else ""
-    look += 'fillcolor="#ddf4ff", ' if box.is_main else ""
-    look += "peripheries=2, " if box.is_final else ""
-    look += 'penwidth=4, fillcolor="#fff8c5", ' if live else ""
-    look += f"group=main, " if box.is_main else ""
-    return f"id={_quoted(box.id)}, {look}label=<{''.join(_inside(box, over))}>"
+    look = (
+        f"id={_quoted(box.id)}",
+        *(['style="dashed"'] if box.is_shared else []),
+        *(['fillcolor="#ddf4ff"'] if box.is_main else []),
+        *(["peripheries=2"] if box.is_final else []),
+        *(['penwidth=4, fillcolor="#fff8c5"'] if over.is_at(box) else []),
+        f"label=<{''.join(_inside(box, over))}>",
+    )
+    return ", ".join(look)
 
 
 def _inside(box: Box, over: Overlay) -> Iterator[str]:
-    for part in box.title:
-        name = part if box.is_shared else over.name(part)
-        yield f"<b>{escape(box.sign + name)}</b><br/>"
+    for name in over.names(box):
+        yield f"<b>{escape(name)}</b><br/>"
     if box.action:
         yield f"{escape(box.action)}<br/>"
     yield _block(box.inner, over)
+
+
+def _edge(picture: Picture, arrow: Arrow, over: Overlay) -> str:
+    gap = GAP if picture.direction == "LR" else ""
+    source, target, weight = _way(picture, arrow)
+    look = (
+        f"id={_quoted(arrow.id)}",
+        f"label=<{_block(arrow.lines, over, INDENT)}{gap}>",
+        *(["penwidth=2.5"] if arrow.is_main else []),
+        *([f"weight={weight}"] if weight > 1 else []),
+        *(['penwidth=4, color="#9a6700"'] if over.has_taken(arrow.lines) else []),
+    )
+    return f"{source} -> {target} [{', '.join(look)}]"
+
+
+def _way(picture: Picture, arrow: Arrow) -> tuple[str, str, int]:
+    """Where the arrow starts and ends, and how much it wants to be straight."""
+    source, target = _quoted(arrow.source.id), _quoted(arrow.target.id)
+    forward = picture.boxes.index(arrow.target) - picture.boxes.index(arrow.source)
+    is_straight = arrow.is_main and forward > 0
+    if picture.direction == "TB":
+        return source, target, 8 if is_straight else 1
+    if is_straight:
+        return f"{source}:e", f"{target}:w", 100
+    if arrow.source.is_main and arrow.target.is_main:
+        side = "n" if forward > 0 else "s"
+        return f"{source}:{side}", f"{target}:{side}", 1
+    return source, target, 1
 
 
 def _block(lines: Iterable[Line], over: Overlay, indent: str = "") -> str:
@@ -67,14 +97,6 @@ def _block(lines: Iterable[Line], over: Overlay, indent: str = "") -> str:
 
 
 def _texts(line: Line, over: Overlay) -> Iterator[str]:
-    mark = over.mark(line.triples)
-    for position, (role, text) in enumerate(line.phrases):
-        before = f"{mark} " if mark and position == 0 else ""
-        words = escape(before + text)
+    for role, text in over.phrases(line):
+        words = escape(text)
         yield (f"<b>{words}</b>" if role == "event" else words) + '<br align="left"/>'
-
-
-def _weight(over: Overlay, lines: Iterable[Line], *, is_main: bool) -> str:
-    if over.has_taken(lines):
-        return ', penwidth=4, color="#9a6700"'
-    return ", penwidth=2.5, weight=8" if is_main else ""

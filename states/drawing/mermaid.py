@@ -7,7 +7,7 @@ overlay shows the way a community came.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from states.drawing.overlay import NOTHING, Overlay
@@ -17,7 +17,7 @@ DIRECTIVE: Final = (
     '%%%%{init: {"themeVariables": {"fontSize": "13px"}, '
     '"flowchart": {"curve": "%s", "wrappingWidth": 400}}}%%%%'
 )
-"""These curves run through the places that the layout has kept free for labels; others do not."""
+"""These curves run through the places that the layout keeps free for labels; others do not."""
 STYLES: Final = """\
     classDef state fill:#f6f8fa,stroke:#57606a,color:#1f2328
     classDef main fill:#ddf4ff,stroke:#0969da,stroke-width:2px,color:#1f2328
@@ -26,7 +26,7 @@ STYLES: Final = """\
 
 
 def to_mermaid(picture: Picture, overlay: Overlay | None = None) -> str:
-    """The picture as a flowchart: the main path from left to right, the whole from top to bottom.
+    """The picture as a flowchart. An overlay marks a live state, the way, and counts.
 
     Every label is quoted and escaped, so that a name can break neither syntax nor page.
     """
@@ -34,10 +34,10 @@ def to_mermaid(picture: Picture, overlay: Overlay | None = None) -> str:
     ids = {box.id: f"n{number}_{_word(box)}" for number, box in enumerate(picture.boxes, 1)}
     return "\n".join(
         (
-            f"%% {_plain(picture.title)}. Generated from the table; do not edit.",
-            *([f"%% {_plain(over.caption())}"] if over.caption() else []),
-            DIRECTIVE % ("monotoneY" if picture.is_whole else "monotoneX"),
-            f"flowchart {'TB' if picture.is_whole else 'LR'}",
+            DIRECTIVE % {"TB": "monotoneY", "LR": "monotoneX"}[picture.direction],
+            f"%% {_comment(picture.title)}. Generated from the table; do not edit.",
+            *([f"%% {_comment(over.caption())}"] if over.caption() else []),
+            f"flowchart {picture.direction}",
             *(f"    {ids[box.id]}{_shape(box, over)}" for box in picture.boxes),
             *(
                 f"    {ids[arrow.source.id]} {'==>' if arrow.is_main else '-->'}"
@@ -45,64 +45,64 @@ def to_mermaid(picture: Picture, overlay: Overlay | None = None) -> str:
                 for arrow in picture.arrows
             ),
             STYLES,
-            *(f"    class {ids[box.id]} {_style(box, over)}" for box in picture.boxes),
+            *_styled(picture, over, ids),
             *_taken(picture, over),
             "",
         )
     )
 
 
-def escaped(text: str) -> str:
-    """Text as Mermaid wants it inside quotes: entities, and none of Markdown's signs."""
+def _word(box: Box) -> str:
+    """For the reader of the text only; the number makes the identifier unique."""
+    return re.sub(r"[^A-Za-z0-9]+", "_", "shared" if box.is_shared else box.states[0])
+
+
+def _escaped(text: str) -> str:
+    """Text as Mermaid wants it inside quotes: entities, also for what Markdown would read."""
     return re.sub(r'[#&<>"`*\\\x00-\x1f]', lambda found: f"#{ord(found[0])};", text)
 
 
-def _plain(text: str) -> str:
+def _comment(text: str) -> str:
     """Text for a comment, which ends with its line and may not look like a directive."""
     return re.sub(r"[{}%\s]+", " ", text)
 
 
-def _word(box: Box) -> str:
-    """For the human reader only; the number makes it unique."""
-    word = "shared" if box.is_shared else box.states[0]
-    return re.sub(r"[^A-Za-z0-9]+", "_", word)
-
-
 def _shape(box: Box, over: Overlay) -> str:
-    before, after = ('["', '"]') if box.is_shared else ('("', '")')
-    return f"{before}{'<br/>'.join(_inside(box, over))}{after}"
+    inside = "<br/>".join(_inside(box, over))
+    return f'["{inside}"]' if box.is_shared else f'("{inside}")'
 
 
 def _inside(box: Box, over: Overlay) -> Iterator[str]:
-    for part in box.title:
-        name = part if box.is_shared else over.name(part)
-        yield f"<b>{escaped(box.sign + name)}</b>"
+    for name in over.names(box):
+        yield f"<b>{_escaped(name)}</b>"
     if box.action:
-        yield escaped(box.action)
+        yield _escaped(box.action)
     for line in box.inner:
         yield f"— {_label((line,), over)}"
 
 
 def _label(lines: Iterable[Line], over: Overlay) -> str:
-    return "<br/>".join(text for line in lines for text in _texts(line, over))
+    return "<br/>".join(
+        f"<b>{_escaped(text)}</b>" if role == "event" else _escaped(text)
+        for line in lines
+        for role, text in over.phrases(line)
+    )
 
 
-def _texts(line: Line, over: Overlay) -> Iterator[str]:
-    mark = over.mark(line.triples)
-    for position, (role, text) in enumerate(line.phrases):
-        before = f"{mark} " if mark and position == 0 else ""
-        yield f"<b>{escaped(before + text)}</b>" if role == "event" else escaped(text)
+def _styled(picture: Picture, over: Overlay, ids: Mapping[str, str]) -> Iterator[str]:
+    for style in ("state", "main", "shared", "live"):
+        alike = [ids[box.id] for box in picture.boxes if _style(box, over) == style]
+        if alike:
+            yield f"    class {','.join(alike)} {style}"
 
 
 def _style(box: Box, over: Overlay) -> str:
-    if not box.is_shared and over.is_live(box.states[0]):
+    if over.is_at(box):
         return "live"
     return "shared" if box.is_shared else "main" if box.is_main else "state"
 
 
 def _taken(picture: Picture, over: Overlay) -> Iterator[str]:
-    taken = [
-        str(number) for number, arrow in enumerate(picture.arrows) if over.has_taken(arrow.lines)
-    ]
+    taken = [str(n) for n, arrow in enumerate(picture.arrows) if over.has_taken(arrow.lines)]
     if taken:
         yield f"    linkStyle {','.join(taken)} stroke:#9a6700,stroke-width:5px"

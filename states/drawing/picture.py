@@ -11,7 +11,7 @@ dashed border ("every state but off"), and the arrow starts there.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import Literal, NamedTuple
@@ -109,6 +109,11 @@ class Picture:
     arrows: tuple[Arrow, ...]
 
     @property
+    def direction(self) -> Literal["LR", "TB"]:
+        """A small picture reads from left to right; one with shared boxes from top to bottom."""
+        return "TB" if any(box.is_shared for box in self.boxes) else "LR"
+
+    @property
     def lines(self) -> Iterator[Line]:
         """Every line, first those inside boxes, then those on arrows."""
         for box in self.boxes:
@@ -125,3 +130,11 @@ def slug(name: str) -> str:
 def said(member: Enum) -> str:
     """A state, event, action or signal as a person reads it."""
     return str(member.value)
+
+
+def several(names: Collection[str], every: Collection[str]) -> str:
+    """Some of the states in words: all of them, all but one, or by their names."""
+    others = [name for name in every if name not in names]
+    if len(names) > 1 and len(others) <= 1:
+        return "every state" + "".join(f" but {other}" for other in others)
+    return ", ".join(names)

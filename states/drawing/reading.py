@@ -23,7 +23,7 @@ from enum import Enum
 from textwrap import wrap
 from typing import Any, Final, TypeAlias
 
-from states.drawing.picture import Arrow, Box, Line, Phrase, Picture, said
+from states.drawing.picture import Arrow, Box, Line, Phrase, Picture, said, several
 from states.lifecycle import STAY, Level, Lifecycle
 
 AnyLifecycle: TypeAlias = Lifecycle[Any, Any, Any, Any, Any]
@@ -36,8 +36,14 @@ WIDTH: Final = 30
 
 def picture(lifecycle: AnyLifecycle, *, main_path_only: bool = False) -> Picture:
     """Read the table; ``main_path_only`` shows the main path's states and what leads among them."""
-    states = lifecycle.main_path if main_path_only else tuple(lifecycle.states)
+    states = states_of(lifecycle, main_path_only=main_path_only)
     return _Reading(lifecycle, states, is_whole=not main_path_only).picture()
+
+
+def states_of(lifecycle: AnyLifecycle, *, main_path_only: bool) -> tuple[Enum, ...]:
+    """The states to be drawn, in their order."""
+    every: type[Enum] = lifecycle.states
+    return lifecycle.main_path if main_path_only else tuple(every)
 
 
 def short_signal(lifecycle: AnyLifecycle, signal: Enum) -> str:
@@ -163,13 +169,8 @@ class _Reading:
                 inner=inner((said(state),)),
             )
         for sources in dict.fromkeys(line.sources for line in lines if len(line.sources) > 1):
-            yield Box(sources, self._name_of(sources), is_shared=True, inner=inner(sources))
-
-    def _name_of(self, sources: tuple[str, ...]) -> tuple[str, ...]:
-        others = [said(state) for state in self.states if said(state) not in sources]
-        if len(others) <= 1:
-            return ("every state" + "".join(f" but {other}" for other in others),)
-        return tuple(_wrapped(", ".join(sources)))
+            title = tuple(_wrapped(several(sources, [said(state) for state in self.states])))
+            yield Box(sources, title, is_shared=True, inner=inner(sources))
 
     def _arrows(self, boxes: dict[tuple[str, ...], Box], lines: list[Line]) -> Iterator[Arrow]:
         path = tuple(map(said, self.lifecycle.main_path))

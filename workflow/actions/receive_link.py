@@ -21,11 +21,12 @@ ANOTHER_DEVICE: Final = "another device announces"
 
 
 class LinkRefusedError(Exception):
-    """The link changes nothing; ``reason`` is counted."""
+    """The link changes nothing; ``reason`` is counted if it is worth a remark."""
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, *, is_remarkable: bool = True) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.is_remarkable = is_remarkable
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class ReceiveLink:
         if self.opened.signer != community.control_key:
             raise LinkRefusedError("wrong signer")
         if store.is_own_announcement(tx, community.id, self.opened.message):
-            raise LinkRefusedError("our own")
+            raise LinkRefusedError("our own", is_remarkable=False)
         if clock > (now + FAR_FUTURE) * 1000:
             raise LinkRefusedError("clock far in the future")
         if clock < store.description_clock(tx, community.id):

@@ -35,3 +35,8 @@ class Tools:
 def channel_of(community: str) -> str:
     """The channel (chat id) on which a community's links are announced, by the specification."""
     return f"{community}-magnetlinks"
+
+
+def community_of(channel: str) -> str:
+    """The community that announces on this channel."""
+    return channel.removesuffix("-magnetlinks")

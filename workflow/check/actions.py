@@ -13,8 +13,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from states.community import Event, State, announcement_is_due, is_control_node
-from workflow.check.device import NOW, Announcement, Device, content, facts_of, is_current
+from states.community import (
+    Event,
+    State,
+    announcement_is_due,
+    is_control_node,
+    link_is_wanted,
+)
+from workflow.check.device import NOW, Announcement, Device, Link, content, facts_of, is_current
 from workflow.check.engine import Engine, Move
 
 
@@ -203,26 +209,21 @@ def adopted(device: Device, candidate: str) -> Device:
 
 
 def link_received(device: Device, clock: int, locator: str) -> Device:
-    """A verified link is stored when it is newer; a foreign one stops a control node with archives.
+    """A newer verified link is stored; a foreign one stops a control device with archives.
 
-    What this device has announced itself is known by clock and locator together, all of it: an
-    echo of an older announcement is no other device.
+    Whether its key can be read at this moment makes no difference to that.
     """
     link = device.link
-    if clock <= link.clock:
-        return device
-    wanted = link.clock > device.announced_clock and link.locator != device.locator
-    stored = device._replace(
-        link=link._replace(
-            clock=clock,
-            locator=locator,
-            first_at=link.first_at if wanted else NOW,
-            last_at=NOW,
-            key_is_missing=False,
-        )
-    )
     is_own = (clock, locator) in device.announced
+    if clock <= link.clock or is_own:
+        return device
+    was_wanted = link_is_wanted(facts_of(device))
+    link = Link(clock, locator, first_at=link.first_at if was_wanted else NOW, last_at=NOW)
     leads = device.is_control_device and device.epoch_matches and device.locator != ""
-    if is_own or not leads:
-        return stored
-    return stored._replace(epoch_matches=False, announcement=None)
+    stored = device._replace(link=link)
+    return handed_over(stored) if leads else stored
+
+
+def handed_over(device: Device) -> Device:
+    """Another device has control: a new epoch, in which no announcement of the old one counts."""
+    return device._replace(is_control_device=False, epoch_matches=False, announcement=None)

@@ -208,7 +208,17 @@ def tidied(device: Device) -> Device:
             replace(note, failures=1, reason="") for note in place.setbacks if note.until > NOW
         ),
     )
-    row = device.announcement
+    row, link = device.announcement, device.link
     if row is not None and row.sent_at is not None and not device.announcements_left:
-        device = device._replace(announcement=row._replace(sent_at=FLOOR))
-    return device._replace(place=place, late=late)
+        row = row._replace(sent_at=FLOOR)
+    if link.clock <= device.announced_clock:
+        link = link._replace(first_at=FLOOR, last_at=FLOOR)  # It will never be wanted.
+    is_waiting = not device.is_caught_up or not device.locator
+    return device._replace(
+        place=place,
+        late=late,
+        announcement=row,
+        link=link,
+        closed_at=device.closed_at if device.unarchived else FLOOR,
+        catch_up_deadline=device.catch_up_deadline if is_waiting else FLOOR,
+    )

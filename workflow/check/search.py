@@ -6,16 +6,17 @@ the environment may do or leave undone (a crash, a message that arrives). An edg
 its own state is nothing that happened and is left out.
 
 Two kinds of question are answered. **Safety**: no edge and no state is broken. **Settling**: when
-only fair edges are taken from now on, every path, in whatever order, comes to a settled state.
-States from which that is certain are found backwards from the settled ones; in what remains there
-is a dead end or a circle that never settles, and it is shown after the shortest way to it.
+only fair edges are taken from now on, in whatever order, every goal is reached from every state:
+there is no dead end and no circle that avoids it. A circle in which somebody could act all the time
+and is never given his turn does not count; a circle in which only time is not given its turn does:
+it is a hot loop.
 
 The search is breadth first, so the trace of a broken safety property is as short as any.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
@@ -23,12 +24,16 @@ W = TypeVar("W", bound=Hashable)
 
 
 class Edge(NamedTuple, Generic[W]):
-    """One thing that may happen. ``broken`` says which promise it breaks, if any."""
+    """One thing that may happen. ``broken`` says which promise it breaks, if any.
+
+    ``by`` names who acts, as far as he may count on being given his turn.
+    """
 
     label: str
     state: W
     fair: bool
     broken: str = ""
+    by: str = ""
 
 
 class Model(Protocol[W]):
@@ -43,11 +48,11 @@ class Model(Protocol[W]):
     def broken(self, state: W) -> str:
         """The promise that does not hold in this state, in words; empty when all hold."""
 
-    def is_settled(self, state: W) -> bool:
-        """True when nothing is left to be done until the environment does something."""
+    def settled(self, state: W) -> tuple[bool, ...]:
+        """For each goal, whether nothing is left to be done until the environment acts."""
 
-    def unsettled(self, state: W) -> str:
-        """What is still to be done, in words."""
+    def unsettled(self, state: W, goal: int) -> str:
+        """What is still to be done for this goal, in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,14 @@ class Found:
     counterexample: Counterexample | None
 
 
+class _Fair(NamedTuple):
+    """A fair edge in the graph: where to, who acts, and in words."""
+
+    target: int
+    by: str
+    label: str
+
+
 class _Graph(Generic[W]):
     """The states in the order in which they were found, and the fair edges between them."""
 
@@ -87,7 +100,7 @@ class _Graph(Generic[W]):
         self.numbers: dict[W, int] = {}
         self.parents: list[int] = []
         self.labels: list[str] = []
-        self.fair: list[tuple[tuple[int, str], ...]] = []
+        self.fair: list[tuple[_Fair, ...]] = []
 
     def add(self, state: W, parent: int, label: str) -> int:
         number = self.numbers.setdefault(state, len(self.states))
@@ -114,7 +127,7 @@ def search(model: Model[W], *, limit: int = 1_000_000) -> Found:
     current = 0
     while current < len(graph.states):
         state = graph.states[current]
-        fair: list[tuple[int, str]] = []
+        fair: list[_Fair] = []
         complaint = model.broken(state)
         if complaint:
             shown = Counterexample(complaint, graph.trace(current))
@@ -128,55 +141,41 @@ def search(model: Model[W], *, limit: int = 1_000_000) -> Found:
                 continue
             number = graph.add(edge.state, current, edge.label)
             if edge.fair:
-                fair.append((number, edge.label))
+                fair.append(_Fair(number, edge.by, edge.label))
         graph.fair.append(tuple(fair))
         current += 1
         if len(graph.states) > limit:
             return Found(len(graph.states), steps, 0, is_complete=False, counterexample=None)
-    settled = [model.is_settled(state) for state in graph.states]
-    shown_or_none = _never_settles(model, graph, settled)
+    settled = sum(all(model.settled(state)) for state in graph.states)
+    shown_or_none = _first_unsettled(model, graph)
     return Found(
-        len(graph.states), steps, sum(settled), is_complete=True, counterexample=shown_or_none
+        len(graph.states), steps, settled, is_complete=True, counterexample=shown_or_none
     )
 
 
-def _never_settles(model: Model[W], graph: _Graph[W], settled: list[bool]) -> Counterexample | None:
-    certain = _certain_to_settle(graph, settled)
-    doubtful = next((number for number, sure in enumerate(certain) if not sure), None)
-    if doubtful is None:
-        return None
-    # Each doubtful state is a dead end or has a doubtful fair successor: walk until one repeats.
-    walked: dict[int, int] = {}
-    labels: list[str] = []
-    number = doubtful
-    while number not in walked:
-        walked[number] = len(labels)
-        onward = next((edge for edge in graph.fair[number] if not certain[edge[0]]), None)
-        if onward is None:
-            why = model.unsettled(graph.states[number])
-            return Counterexample(
-                f"nothing more happens, but it is not settled: {why}",
-                (*graph.trace(doubtful), *labels),
-            )
-        number = onward[0]
-        labels.append(onward[1])
-    start = walked[number]
-    why = model.unsettled(graph.states[number])
-    return Counterexample(
-        f"it goes round for ever and never settles: {why}",
-        (*graph.trace(doubtful), *labels[:start]),
-        tuple(labels[start:]),
-    )
+def _first_unsettled(model: Model[W], graph: _Graph[W]) -> Counterexample | None:
+    goals = [model.settled(state) for state in graph.states]
+    for goal in range(len(goals[0])):
+        settled = [each[goal] for each in goals]
+        doubtful = _doubtful(graph, settled)
+        bad = _dead_end(graph, doubtful) or _fair_circle(graph, doubtful)
+        if bad is None:
+            continue
+        number, circle = bad
+        why = model.unsettled(graph.states[number], goal)
+        said = "it goes round for ever and never settles" if circle else "it stays unsettled"
+        return Counterexample(f"{said}: {why}", graph.trace(number), circle)
+    return None
 
 
-def _certain_to_settle(graph: _Graph[W], settled: list[bool]) -> list[bool]:
-    """True for each state from which every fair path comes to a settled one."""
+def _doubtful(graph: _Graph[W], settled: list[bool]) -> set[int]:
+    """The states from which some path of fair edges, fair to all or not, never settles."""
     before: list[list[int]] = [[] for _ in graph.states]
     open_ways = [0] * len(graph.states)
     for number, edges in enumerate(graph.fair):
         open_ways[number] = len(edges)
-        for target, _ in edges:
-            before[target].append(number)
+        for edge in edges:
+            before[edge.target].append(number)
     certain = list(settled)
     frontier = [number for number, is_settled in enumerate(settled) if is_settled]
     while frontier:
@@ -185,4 +184,85 @@ def _certain_to_settle(graph: _Graph[W], settled: list[bool]) -> list[bool]:
             if open_ways[number] == 0 and not certain[number]:
                 certain[number] = True
                 frontier.append(number)
-    return certain
+    return {number for number, sure in enumerate(certain) if not sure}
+
+
+def _dead_end(graph: _Graph[W], doubtful: set[int]) -> tuple[int, tuple[str, ...]] | None:
+    """A doubtful state in which nothing happens by itself any more."""
+    ends = [number for number in doubtful if not graph.fair[number]]
+    return (min(ends), ()) if ends else None
+
+
+def _fair_circle(graph: _Graph[W], doubtful: set[int]) -> tuple[int, tuple[str, ...]] | None:
+    """A circle of doubtful states in which everybody who could always act does act.
+
+    In a set of states that all reach each other, such a circle exists when everybody has, somewhere
+    in it, either an edge of his own or a state in which he has nothing to do.
+    """
+    for knot in _knots(graph, doubtful):
+        inside = {number: [e for e in graph.fair[number] if e.target in knot] for number in knot}
+        if not any(inside.values()):
+            continue
+        acting = {edge.by for edges in inside.values() for edge in edges}
+        starved = {edge.by for number in knot for edge in graph.fair[number]} - acting - {""}
+        if any(
+            all(any(edge.by == actor for edge in graph.fair[number]) for number in knot)
+            for actor in starved
+        ):
+            continue
+        start = min(knot)
+        return start, _circle(inside, start)
+    return None
+
+
+def _circle(inside: dict[int, list[_Fair]], start: int) -> tuple[str, ...]:
+    """The labels of a shortest way within a knot from a state back to itself."""
+    came: dict[int, tuple[int, str]] = {}
+    frontier = [start]
+    for number in frontier:
+        for edge in inside[number]:
+            if edge.target not in came:
+                came[edge.target] = (number, edge.label)
+                frontier.append(edge.target)
+    labels: list[str] = []
+    number = start
+    while not labels or number != start:
+        number, label = came[number]
+        labels.append(label)
+    return tuple(reversed(labels))
+
+
+def _knots(graph: _Graph[W], doubtful: set[int]) -> Iterator[set[int]]:
+    """The strongly connected components of the doubtful states (Tarjan), without recursion."""
+    order: dict[int, int] = {}
+    lowest: dict[int, int] = {}
+    path: list[int] = []
+    on_path: set[int] = set()
+    for root in sorted(doubtful):
+        if root in order:
+            continue
+        work = [(root, iter(graph.fair[root]))]
+        order[root] = lowest[root] = len(order)
+        path.append(root)
+        on_path.add(root)
+        while work:
+            number, edges = work[-1]
+            target = next((edge.target for edge in edges if edge.target in doubtful), None)
+            if target is None:
+                work.pop()
+                if work:
+                    parent = work[-1][0]
+                    lowest[parent] = min(lowest[parent], lowest[number])
+                if lowest[number] == order[number]:
+                    knot = set()
+                    while number not in knot:
+                        knot.add(path.pop())
+                    on_path -= knot
+                    yield knot
+            elif target not in order:
+                order[target] = lowest[target] = len(order)
+                path.append(target)
+                on_path.add(target)
+                work.append((target, iter(graph.fair[target])))
+            elif target in on_path:
+                lowest[number] = min(lowest[number], order[target])

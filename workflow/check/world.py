@@ -30,7 +30,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from states.community import Event, State, is_control_node, link_is_wanted
 from states.instance import is_running
-from workflow.check.actions import Actions, Outcome, link_received
+from workflow.check.actions import Actions, Outcome, handed_over, link_received
 from workflow.check.device import NOW, Device, Late, announce_due_at, content, facts_of, later
 from workflow.check.device import is_current, tidied
 from workflow.check.engine import CommunityTable, Engine, Move
@@ -127,7 +127,7 @@ class CommunityModel:
                     published |= {(device.name, *sends)}
                 after = World(tuple(devices), published, state.faults_left - cost)
                 words = f"{label}: {move.words}" if move.words else label
-                yield Edge(f"{device.name}: {words}", after, fair, broken)
+                yield Edge(f"{device.name}: {words}", after, fair, broken, device.name)
         aged = state._replace(devices=tuple(later(device) for device in state.devices))
         yield Edge("time passes", aged, not self.scenario.always_fails)
 
@@ -140,19 +140,21 @@ class CommunityModel:
                     return "an announcement counts as sent that was never published"
         return ""
 
-    def is_settled(self, state: World) -> bool:
-        """True when no device has anything left to do by itself."""
-        if self.scenario.always_fails:
-            return all(not self._can_move(device) for device in state.devices)
-        return not self.unsettled(state)
+    def settled(self, state: World) -> tuple[bool, ...]:
+        """For each device, whether it has nothing left to do by itself."""
+        return tuple(not self._unfinished(state, device) for device in state.devices)
 
-    def unsettled(self, state: World) -> str:
-        """What one of the devices still has to do."""
-        for device in state.devices:
-            why = self._unsettled(state, device)
-            if why:
-                return f"{device.name}: {why}"
-        return ""
+    def unsettled(self, state: World, goal: int) -> str:
+        """What a device still has to do."""
+        device = state.devices[goal]
+        return f"{device.name}: {self._unfinished(state, device)}"
+
+    def _unfinished(self, world: World, device: Device) -> str:
+        if not self.scenario.always_fails:
+            return self._unsettled(world, device)
+        place = device.place
+        is_due = place.due_at is not None and place.due_at <= NOW
+        return "no pause" if is_due or is_running(self.table, place) else ""
 
     def _published(self, world: World, device: Device, clock: int, locator: str) -> str:
         for sender, seen, other in world.published:
@@ -163,11 +165,6 @@ class CommunityModel:
             if seen > clock:
                 return f"clock {clock} is published after clock {seen}"
         return ""
-
-    def _can_move(self, device: Device) -> bool:
-        place = device.place
-        due = place.due_at is not None and place.due_at <= NOW
-        return due or is_running(self.table, place)
 
     def _unsettled(self, world: World, device: Device) -> str:
         state, facts = device.place.state, facts_of(device)
@@ -298,7 +295,7 @@ class CommunityModel:
             case Fault.KEY_AWAY if device.has_key:
                 yield engine.wake(device._replace(has_key=False))
             case Fault.HAND_OVER if device.is_control_device:
-                yield engine.wake(device._replace(is_control_device=False))
+                yield engine.wake(handed_over(device))
             case Fault.TAKE_OVER if not (device.is_control_device and device.epoch_matches):
                 if device.has_key and not link_is_wanted(facts_of(device)):
                     yield engine.wake(device._replace(is_control_device=True, epoch_matches=True))

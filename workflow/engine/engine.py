@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict
@@ -19,6 +19,7 @@ from loguru import logger
 
 from states import CommunityArchivesError
 from states.instance import is_running
+from workflow.engine.history import signals_after
 from workflow.engine.journal import Journal, JournalClosedError
 from workflow.engine.steps import (
     AnyInstance,
@@ -65,6 +66,7 @@ class Engine:
         self._progress_listeners: list[ProgressListener] = []
         self._threads_busy = 0
         self._is_stopping = False
+        self._changed = asyncio.Event()
 
     async def start(self) -> None:
         """Take up whatever was under way and begin to sweep."""
@@ -156,6 +158,17 @@ class Engine:
             if not has_more:
                 return outcome.wake_at
 
+    async def follow(self, after: int) -> AsyncIterator[Recorded]:
+        """Steps that told something, from the one behind ``after`` on, for ever, without gaps."""
+        while True:
+            changed = self._changed
+            told = await self.run(lambda tx, seq=after: signals_after(tx, seq))  # type: ignore[misc]
+            for step in told:
+                yield step
+                after = step.seq
+            if not told:
+                await changed.wait()
+
     def on_step(self, listener: StepListener) -> Callable[[], None]:
         """Call ``listener`` after each committed step; returns how to stop that."""
         self._step_listeners.append(listener)
@@ -204,6 +217,9 @@ class Engine:
             self._match(self._workflows[lifecycle], instance)
         if outcome.wake_at is not None and self._ticker is not None:
             self._ticker.wake_at(outcome.wake_at)
+        if outcome.steps:
+            self._changed.set()
+            self._changed = asyncio.Event()
         for step in outcome.steps:
             bound = logger.bind(lifecycle=step.lifecycle, community=step.id, state=step.target,
                                 entry=step.entry)  # fmt: skip

@@ -13,6 +13,7 @@ import queue
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,26 +40,13 @@ class JournalClosedError(Exception):
     """The journal ended before this work was committed. Nothing of it has happened."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Job:
     query: Query[Any]
-    loop: asyncio.AbstractEventLoop
-    future: asyncio.Future[Any]
-
-    def resolve(self, result: object, error: BaseException | None) -> None:
-        def deliver() -> None:
-            if self.future.done():
-                return
-            if error is None:
-                self.future.set_result(result)
-            else:
-                self.future.set_exception(error)
-
-        with suppress(RuntimeError):  # The loop is gone: nobody waits for the answer any more.
-            self.loop.call_soon_threadsafe(deliver)
+    deliver: Callable[[object, BaseException | None], None]
 
 
-def _no_probe(_: str) -> None:
+def no_probe(_: str) -> None:
     """Where tests place a crash: called with 'before commit' and 'after commit'."""
 
 
@@ -70,7 +58,7 @@ class Journal:
     """
 
     def __init__(
-        self, path: Path | str, migrations: Sequence[Migration], *, probe: Probe = _no_probe
+        self, path: Path | str, migrations: Sequence[Migration], *, probe: Probe = no_probe
     ) -> None:
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._probe = probe
@@ -92,17 +80,44 @@ class Journal:
         An exception of the query undoes what it wrote and nothing else. Raises
         ``JournalClosedError`` when the journal is closed first.
         """
-        if self._is_closed:
-            raise JournalClosedError
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
+
+        def settle(result: object, error: BaseException | None) -> None:
+            if error is None:
+                future.set_result(cast("T", result))
+            else:
+                future.set_exception(error)
+
+        def deliver(result: object, error: BaseException | None) -> None:
+            with suppress(RuntimeError):  # The loop is gone: nobody waits for the answer any more.
+                loop.call_soon_threadsafe(settle, result, error)
+
+        self._put(_Job(query, deliver))
         self._pending += 1
-        self._jobs.put(_Job(query, loop, future))
         try:
             # The commit cannot be taken back, so a caller who is cancelled does not wait for it.
             return await asyncio.shield(future)
         finally:
             self._pending -= 1
+
+    def run_blocking(self, query: Query[T]) -> T:
+        """The same for callers without an event loop."""
+        future: Future[T] = Future()
+
+        def deliver(result: object, error: BaseException | None) -> None:
+            if error is None:
+                future.set_result(cast("T", result))
+            else:
+                future.set_exception(error)
+
+        self._put(_Job(query, deliver))
+        return future.result()
+
+    def _put(self, job: _Job) -> None:
+        if self._is_closed:
+            raise JournalClosedError
+        self._jobs.put(job)
 
     @property
     def is_busy(self) -> bool:
@@ -153,11 +168,11 @@ class Journal:
                 connection.execute("ROLLBACK")
             logger.warning("nothing of {} pieces of work was committed: {}", len(batch), error)
             for job in batch:
-                job.resolve(None, error)
+                job.deliver(None, error)
             return
         self._probe("after commit")
         for job, result, problem in results:
-            job.resolve(result, problem)
+            job.deliver(result, problem)
 
     def _run_one(self, job: _Job) -> tuple[_Job, object, BaseException | None]:
         connection = self._connection
@@ -184,7 +199,7 @@ class Journal:
         for job in remaining:
             closed = JournalClosedError()
             closed.__cause__ = error
-            job.resolve(None, closed)
+            job.deliver(None, closed)
 
 
 def connect(path: Path | str, *, read_only: bool = False) -> sqlite3.Connection:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from itertools import groupby
 from typing import Any, Final, cast
@@ -53,7 +53,10 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """A step as it stands in the history. ``at`` is in seconds (UTC epoch)."""
+    """A step as it stands in the history: events and states by their enumeration's names.
+
+    ``at`` is in seconds (UTC epoch).
+    """
 
     seq: int
     lifecycle: str
@@ -68,6 +71,7 @@ class Recorded:
     at: float
     command_id: str | None
     signals: tuple[Mapping[str, Json], ...] = ()
+    details: Mapping[str, Json] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -397,9 +401,9 @@ def _record(
         seq=int(cast("int", row[0])) if row else 0,
         lifecycle=workflow.name,
         id=instance.id,
-        event=str(step.event.value),
-        source=str(step.source.value),
-        target=str(step.target.value),
+        event=step.event.name,
+        source=step.source.name,
+        target=step.target.name,
         entry=instance.entry,
         words=words,
         reason=request.reason,
@@ -407,4 +411,5 @@ def _record(
         at=now,
         command_id=request.command_id,
         signals=signals,
+        details=details,
     )

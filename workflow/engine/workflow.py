@@ -10,7 +10,7 @@ from enum import Enum
 from functools import cached_property
 from typing import Any, Generic, TypeVar
 
-from states import CommunityArchivesError, Lifecycle
+from states import CommunityArchivesError, Lifecycle, Refusal, decide, explain
 from states.instance import Backoff, Instance
 from workflow.errors import UnknownEventError
 from workflow.ports.work import ActionFunction, Json, Transaction
@@ -104,6 +104,19 @@ class Workflow(Generic[S, E, A, F, G]):
     def facts_from_json(self, stored: str) -> F:
         """The facts of a stored step, so that it can be replayed."""
         return self.lifecycle.facts(**json.loads(stored))
+
+    def replay(self, event: str, source: str, facts: str) -> tuple[str, str]:
+        """Decide a stored step again: the target's name, and the words."""
+        lifecycle = self.lifecycle
+        decision = decide(
+            lifecycle,
+            lifecycle.states[source],
+            lifecycle.events[event],
+            self.facts_from_json(facts),
+        )
+        if isinstance(decision, Refusal):
+            return source, decision.words
+        return decision.target.name, explain(lifecycle, decision)
 
 
 def _as_class(workflow: Workflow[Any, Any, Any, Any, Any]) -> type[Any]:

@@ -201,6 +201,9 @@ class Store(Protocol):
     def set_archive_here(self, tx: Transaction, instance: str) -> None:
         """The archive's bytes are checked and on this disk."""
 
+    def communities_of(self, tx: Transaction, locator: str) -> list[str]:
+        """The ids of the communities that have a generation with this locator."""
+
     def older_locators(self, tx: Transaction, community: str) -> list[str]:
         """Locators of all generations but the current one."""
 
@@ -218,6 +221,9 @@ class Store(Protocol):
 
     def set_archive_done(self, tx: Transaction, instance: str, *, is_done: bool) -> None:
         """The archive is on its way no more: imported, or put aside."""
+
+    def open_archives(self, tx: Transaction, community: str) -> list[str]:
+        """The instance ids of archives that are still on their way."""
 
     def set_archive_locked(self, tx: Transaction, instance: str) -> None:
         """The archive is encrypted with a key that is not here."""

@@ -76,6 +76,7 @@ STORE: Final = (
                 PRIMARY KEY (community, number)
             ) WITHOUT ROWID
             """,
+            "CREATE INDEX generation_locator ON generation (locator)",
             """
             CREATE TABLE archive (
                 instance    TEXT PRIMARY KEY,

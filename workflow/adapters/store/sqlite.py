@@ -270,6 +270,13 @@ class SqliteStore:
         """The archive's bytes are checked and on this disk."""
         tx.execute("UPDATE archive SET is_here = 1 WHERE instance = ?", (instance,))
 
+    def communities_of(self, tx: Transaction, locator: str) -> list[str]:
+        """The ids of the communities that have a generation with this locator."""
+        rows = tx.execute(
+            "SELECT DISTINCT community FROM generation WHERE locator = ?", (locator,)
+        ).fetchall()
+        return [str(row[0]) for row in rows]
+
     def older_locators(self, tx: Transaction, community: str) -> list[str]:
         """Locators of all generations but the current one."""
         rows = tx.execute(
@@ -321,6 +328,13 @@ class SqliteStore:
     def set_archive_done(self, tx: Transaction, instance: str, *, is_done: bool) -> None:
         """The archive is on its way no more: imported, or put aside."""
         tx.execute("UPDATE archive SET is_done = ? WHERE instance = ?", (is_done, instance))
+
+    def open_archives(self, tx: Transaction, community: str) -> list[str]:
+        """The instance ids of archives that are still on their way."""
+        rows = tx.execute(
+            "SELECT instance FROM archive WHERE community = ? AND is_done = 0", (community,)
+        ).fetchall()
+        return [str(row[0]) for row in rows]
 
     def set_archive_locked(self, tx: Transaction, instance: str) -> None:
         """The archive is encrypted with a key that is not here."""

@@ -1,0 +1,481 @@
+"""What happens to communities, told end to end, and told again with a crash at every point.
+
+Each story runs on real journals and files, the shipped in-memory networks and a manual clock. It is
+first told without a crash. Then it is told again for each point that a node passed (before and
+after each commit, and between each effect on the world and its answer): there the node dies and is
+started again. However it is told, it must end in the same way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from states.community import Event
+from workflow.adapters.carrier.memory import MemoryCarrier
+from workflow.adapters.messaging.in_process import Acceptance, Faults
+from workflow.archive.announcement import Announcement, open_announcement, sign
+from workflow.archive.codec import encode_archive
+from workflow.archive.index import IndexEntry, encode_index
+from workflow.archive.ratchet import RatchetKey, encrypt
+from workflow.archive.windows import Window
+from workflow.ports.carrier import Content
+from workflow.testing.world import DAY, HOUR, MINUTE, WEEK, World, text_message
+
+KEY = bytes(range(1, 33))
+OTHER_KEY = bytes(range(2, 34))
+TOPIC = b"\x01\x02\x03\x04"
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a story ended for a node: what must not depend on crashes."""
+
+    state: str
+    is_live: bool
+    files: str
+    messages: tuple[str, ...]
+    condition: str
+
+
+async def end_of(world: World, name: str, id: str) -> End:
+    node = world.node(name)
+    status = await node.status(id)
+    texts = tuple(str(one.encoded) for one in await node.messages(id))
+    return End(
+        status.state,
+        status.is_live,
+        files_of(world.place(name).directory / "archives" / id),
+        texts,
+        status.condition,
+    )
+
+
+def files_of(folder: Path) -> str:
+    """One digest of all ``data``: append-only, so it tells the whole history of creating."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.glob("*/data")):
+        digest.update(path.relative_to(folder).as_posix().encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def announced(world: World) -> list[tuple[int, str, bytes]]:
+    """Clock, locator and signer of all that the network took, in order, repetitions included."""
+    found = []
+    for one in world.network.published:
+        if one.acceptance is not Acceptance.REFUSED:
+            opened = open_announcement(one.payload)
+            found.append((opened.announcement.clock, opened.announcement.locator, opened.signer))
+    return found
+
+
+async def found_community(world: World, *, members: tuple[str, ...] = ()) -> str:
+    """A control node "owner", and members, on the network."""
+    await world.start("owner")
+    await world.do("owner", lambda node: node.enable())
+    id = await world.do("owner", lambda node: node.create_community("chess", private_key=KEY))
+    await world.do("owner", lambda node: node.add_topic(id, TOPIC))
+    for name in members:
+        await world.start(name)
+        await world.do(name, lambda node: node.enable())
+        await world.do(name, lambda node: node.join(id, "chess"))
+        await world.do(name, lambda node: node.add_topic(id, TOPIC))
+    return id
+
+
+async def write(world: World, name: str, id: str, *texts: str, back: float = 0.0) -> None:
+    """Messages of this moment, or of ``back`` seconds ago."""
+    at = world.clock.now() - back
+    messages = [text_message(TOPIC, at + n, text) for n, text in enumerate(texts)]
+    await world.do(name, lambda node: node.add_messages(id, messages))
+
+
+# -- the stories ------------------------------------------------------------------------------------
+
+
+async def first_start_with_no_messages(world: World) -> object:
+    id = await found_community(world)
+    await world.advance(3 * WEEK)
+    assert announced(world) == []
+    end = await end_of(world, "owner", id)
+    assert (end.state, end.messages) == ("idle", ())
+    return end
+
+
+async def weekly_archives_reach_a_member(world: World) -> object:
+    id = await found_community(world, members=("member",))
+    for week in ("one", "two"):
+        await write(world, "owner", id, f"{week} a", f"{week} b")
+        await world.advance(WEEK + 2 * HOUR)
+    owner, member = await end_of(world, "owner", id), await end_of(world, "member", id)
+    assert owner.messages == member.messages
+    assert len(owner.messages) == 4
+    assert owner.files == member.files
+    assert (owner.is_live, member.is_live) == (True, True)
+    assert len({locator for _, locator, _ in announced(world)}) == 2
+    return owner, member
+
+
+async def start_after_thirty_days_off(world: World) -> object:
+    id = await found_community(world, members=("member",))
+    await write(world, "owner", id, "before")
+    await world.advance(HOUR)
+    await world.stop("owner")
+    await world.advance(30 * DAY)
+    await world.start("owner")
+    await write(world, "owner", id, "three weeks ago", back=21 * DAY)
+    await write(world, "owner", id, "ten days ago", back=10 * DAY)
+    await world.advance(3 * HOUR)
+    owner, member = await end_of(world, "owner", id), await end_of(world, "member", id)
+    assert owner.messages == member.messages
+    assert len(member.messages) == 3
+    assert len({locator for _, locator, _ in announced(world)}) >= 1
+    return owner, member
+
+
+async def interval_closes_while_announcing_keeps_failing(world: World) -> object:
+    id = await found_community(world, members=("member",))
+    world.network.faults = Faults(accept=lambda _: Acceptance.REFUSED)
+    await write(world, "owner", id, "one")
+    await world.advance(WEEK + 2 * HOUR)
+    await write(world, "owner", id, "two")
+    await world.advance(WEEK + 2 * HOUR)
+    assert announced(world) == []
+    status = await world.node("owner").status(id)
+    assert (status.generation, status.is_live) == (2, True)
+    assert "messaging" in status.reason
+    world.network.faults = Faults()
+    await world.advance(7 * HOUR)
+    owner, member = await end_of(world, "owner", id), await end_of(world, "member", id)
+    assert owner.messages == member.messages
+    assert len(member.messages) == 2
+    assert len({locator for _, locator, _ in announced(world)}) == 1
+    return owner, member
+
+
+async def member_becomes_control_node_while_downloading(world: World) -> object:
+    id = await found_community(world, members=("member",))
+    world.seconds_per_archive = 10 * MINUTE
+    for week in ("one", "two", "three"):
+        await write(world, "owner", id, week, back=DAY)
+        await world.advance(WEEK)
+    await world.advance(WEEK)
+    await write(world, "owner", id, "four", back=2 * WEEK)
+    await world.advance(90 * MINUTE)
+    before = len(announced(world))
+    await world.do("member", lambda node: node.become_control_node(id, KEY))
+    await world.do("owner", lambda node: node.remove_key(id))
+    await world.advance(2 * DAY)
+    owner, member = await end_of(world, "owner", id), await end_of(world, "member", id)
+    assert owner.messages == member.messages
+    assert len(announced(world)) > before
+    assert (await world.node("member").status(id)).is_control_node
+    assert not (await world.node("owner").status(id)).is_control_node
+    return member
+
+
+async def restored_control_node_downloads_its_history_and_announces(world: World) -> object:
+    id = await found_community(world, members=("member",))
+    await write(world, "owner", id, "one")
+    await world.advance(WEEK + 2 * HOUR)
+    clocks = [clock for clock, _, _ in announced(world)]
+    await world.stop("owner")
+    shutil.rmtree(world.place("owner").directory)  # The disk is gone; the key was saved.
+    await found_community(world)
+    await world.advance(2 * HOUR)
+    owner, member = await end_of(world, "owner", id), await end_of(world, "member", id)
+    assert owner.messages == member.messages
+    assert len(owner.messages) == 1
+    assert owner.files == member.files
+    assert announced(world)[-1][0] > max(clocks)
+    assert len({locator for _, locator, _ in announced(world)}) == 1
+    return owner, member
+
+
+async def second_device_with_the_same_key_announces(world: World) -> object:
+    id = await found_community(world)
+    await write(world, "owner", id, "one")
+    await world.advance(WEEK + 2 * HOUR)
+    await world.start("copy")
+    await world.do("copy", lambda node: node.enable())
+    await world.do("copy", lambda node: node.create_community("chess", private_key=KEY))
+    await world.do("copy", lambda node: node.add_topic(id, TOPIC))
+    await world.advance(DAY)
+    owner, copy = await end_of(world, "owner", id), await end_of(world, "copy", id)
+    assert owner.condition == "another device announces"
+    assert owner.messages == copy.messages
+    count = len(announced(world))
+    await write(world, "owner", id, "never announced by the owner")
+    await world.do("owner", lambda node: node.take_over(id))
+    assert (await world.node("owner").status(id)).is_control_node
+    await world.advance(WEEK + DAY)
+    assert len(announced(world)) > count
+    assert (await world.node("owner").status(id)).condition == ""
+    assert (await world.node("copy").status(id)).condition == "another device announces"
+    return (await end_of(world, "owner", id)).files
+
+
+async def two_links_within_twenty_seconds(world: World) -> object:
+    id = await found_community(world, members=("member",))
+    await world.stop("member")
+    await write(world, "owner", id, "one")
+    await world.advance(WEEK + 2 * HOUR)
+    await write(world, "owner", id, "two")
+    await world.advance(WEEK + 2 * HOUR)
+    links = [one.payload for one in world.network.published]
+    world.network.faults = Faults(remember=lambda _: False)
+    await world.start("member")
+    world.network.inject(f"{id}-magnetlinks", links[0])
+    await world.advance(15)
+    world.network.inject(f"{id}-magnetlinks", links[-1])
+    await world.advance(15)
+    assert (await world.node("member").status(id)).state in ("settling", "seeding", "idle")
+    await world.advance(HOUR)
+    owner, member = await end_of(world, "owner", id), await end_of(world, "member", id)
+    assert owner.messages == member.messages
+    return owner, member
+
+
+async def link_arrives_while_importing(world: World) -> object:
+    id = await found_community(world, members=("member",))
+    world.seconds_per_archive = 20 * MINUTE
+    await write(world, "owner", id, "one", back=DAY)
+    await write(world, "owner", id, "two", back=9 * DAY)
+    await world.advance(WEEK + 90 * MINUTE)
+    await write(world, "owner", id, "late", back=8 * DAY)
+    await world.advance(HOUR + 30 * MINUTE)
+    await world.advance(DAY)
+    owner, member = await end_of(world, "owner", id), await end_of(world, "member", id)
+    assert owner.messages == member.messages
+    assert len(member.messages) == 3
+    return owner, member
+
+
+async def switched_off_during_creating_and_on_again(world: World) -> object:
+    id = await found_community(world)
+    await write(world, "owner", id, "one")
+    await world.advance(WEEK + HOUR - 1)
+    world.check_seconds = 2.0
+    moved = asyncio.create_task(world.advance(6 * MINUTE))
+    await moved
+    await world.do("owner", lambda node: node.switch_off(id))
+    await world.do("owner", lambda node: node.switch_on(id))
+    await world.do("owner", lambda node: node.switch_off(id))
+    await world.advance(HOUR)
+    assert (await world.node("owner").status(id)).state == "off"
+    assert not (await world.node("owner").status(id)).is_live
+    await world.do("owner", lambda node: node.switch_on(id))
+    await world.advance(HOUR)
+    return await end_of(world, "owner", id)
+
+
+async def late_messages_after_their_window(world: World) -> object:
+    id = await found_community(world, members=("member",))
+    await write(world, "owner", id, "on time")
+    await world.advance(2 * WEEK)
+    await write(world, "owner", id, "late", "later", back=10 * DAY)
+    await world.advance(3 * HOUR)
+    owner, member = await end_of(world, "owner", id), await end_of(world, "member", id)
+    assert owner.messages == member.messages
+    assert len(owner.messages) == 3
+    assert len({locator for _, locator, _ in announced(world)}) == 2
+    return owner, member
+
+
+async def reannouncing_while_a_new_generation_is_seeded(world: World) -> object:
+    id = await found_community(world, members=("member",))
+    await write(world, "owner", id, "one")
+    await world.advance(WEEK + 2 * HOUR)
+    await write(world, "owner", id, "two")
+    first = announced(world)[0][1]
+    world.check_seconds = 9 * HOUR  # The check of the new generation takes longer than the timer.
+    await world.restart("owner")
+    await world.advance(WEEK + 3 * DAY)
+    links = announced(world)
+    assert len({locator for _, locator, _ in links}) == 2
+    assert sum(1 for _, locator, _ in links if locator == first) >= 2
+    owner, member = await end_of(world, "owner", id), await end_of(world, "member", id)
+    assert owner.messages == member.messages
+    return owner.files, member.messages
+
+
+async def torrent_fails_while_idle(world: World) -> object:
+    id = await found_community(world, members=("member",))
+    await write(world, "owner", id, "one")
+    await world.advance(WEEK + 2 * HOUR)
+    locator = announced(world)[-1][1]
+    carrier = world.place("owner").carrier
+    assert carrier is not None
+    carrier.fail(locator)
+    assert not (await world.node("owner").status(id)).is_live
+    await world.advance(HOUR)
+    owner, member = await end_of(world, "owner", id), await end_of(world, "member", id)
+    assert owner.is_live
+    return owner, member
+
+
+async def damaged_data_is_repaired_from_a_member(world: World) -> object:
+    id = await found_community(world, members=("member",))
+    await write(world, "owner", id, "one")
+    await world.advance(WEEK + 2 * HOUR)
+    intact = files_of(world.place("member").directory / "archives" / id)
+    await world.stop("owner")
+    data = world.place("owner").directory / "archives" / id / "1" / "data"
+    content = bytearray(data.read_bytes())
+    content[100] ^= 0xFF
+    data.write_bytes(bytes(content))
+    await world.start("owner")
+    await world.advance(HOUR)
+    owner = await end_of(world, "owner", id)
+    assert owner.is_live
+    assert owner.files == intact
+    return owner
+
+
+async def control_is_lost_between_decision_and_send(world: World) -> object:
+    id = await found_community(world)
+    await write(world, "owner", id, "one")
+    world.network.faults = Faults(accept=lambda _: Acceptance.REFUSED)
+    await world.advance(WEEK + 2 * HOUR)  # Signed, seeded, and not sent.
+    place = world.place("owner")
+    public = bytes.fromhex(id[2:])
+    place.keys.remove(public)  # Nobody tells the node: the file is simply gone.
+    world.network.faults = Faults()
+    await world.advance(DAY)
+    assert announced(world) == []
+    owner = await end_of(world, "owner", id)
+    assert (owner.state, owner.is_live) == ("idle", True)
+    return owner
+
+
+async def link_of_a_stranger_is_refused(world: World) -> object:
+    id = await found_community(world, members=("member",))
+    stranger = world.place("member").keys.add(OTHER_KEY)
+    forged = sign(
+        Announcement(int(world.clock.now() * 1000), "memory:forged"),
+        lambda digest: world.place("member").keys.sign(stranger, digest),
+    )
+    world.network.inject(f"{id}-magnetlinks", forged)
+    await world.advance(HOUR)
+    status = await world.node("member").status(id)
+    assert (status.state, status.refusals) == ("idle", {"wrong signer": 1})
+    return status.state
+
+
+async def encrypted_index_without_the_key(world: World) -> object:
+    await world.start("member")
+    owner_keys = world.place("owner").keys
+    id = "0x" + owner_keys.add(KEY).hex()
+    await world.do("member", lambda node: node.enable())
+    await world.do("member", lambda node: node.join(id, "chess"))
+    ratchet = RatchetKey(bytes(range(32)), 1_704_067_200_010, bytes.fromhex(id[2:]))
+    seeder = MemoryCarrier(world.swarm, world.clock, check_seconds=1.0)
+    await seeder.open(lambda _: None)
+    publishing = asyncio.create_task(seeder.publish(encrypted_content(world, id, ratchet)))
+    await world.advance(MINUTE)
+    link = sign(
+        Announcement(int(world.clock.now() * 1000), await publishing),
+        lambda digest: owner_keys.sign(bytes.fromhex(id[2:]), digest),
+    )
+    world.network.inject(f"{id}-magnetlinks", link)
+    await world.advance(HOUR)
+    member = await world.node("member").status(id)
+    assert (member.state, member.generation) == ("idle", 0)
+    await world.do("member", lambda node: node.add_ratchet_key(id, ratchet))
+    await world.advance(HOUR)
+    end = await end_of(world, "member", id)
+    assert len(end.messages) == 1
+    assert end.is_live
+    await seeder.close()
+    return end
+
+
+def encrypted_content(world: World, id: str, ratchet: RatchetKey) -> Content:
+    """One encrypted archive with its encrypted index, as the reference's control node has them."""
+    folder = world.place("owner").directory
+    folder.mkdir(parents=True, exist_ok=True)
+    start = int(world.clock.now()) - 604_800
+    window = Window(start, start + 604_800)
+    message = text_message(TOPIC, start + 5, "secret")
+    raw = encode_archive(window, [TOPIC], [message.encode()])
+    sealed = encrypt(ratchet, 1, b"n" * 12, "installation", raw)
+    entry = IndexEntry.at(0, window=window, topics=[TOPIC], raw_size=len(sealed))
+    data, index = folder / "data", folder / "index"
+    data.write_bytes(sealed + bytes(entry.padding))
+    index.write_bytes(encrypt(ratchet, 2, b"m" * 12, "installation", encode_index([entry])))
+    return Content(id, data, entry.size, index)
+
+
+STORIES: tuple[Callable[[World], Awaitable[object]], ...] = (
+    first_start_with_no_messages,
+    weekly_archives_reach_a_member,
+    start_after_thirty_days_off,
+    interval_closes_while_announcing_keeps_failing,
+    member_becomes_control_node_while_downloading,
+    restored_control_node_downloads_its_history_and_announces,
+    second_device_with_the_same_key_announces,
+    two_links_within_twenty_seconds,
+    link_arrives_while_importing,
+    switched_off_during_creating_and_on_again,
+    late_messages_after_their_window,
+    reannouncing_while_a_new_generation_is_seeded,
+    torrent_fails_while_idle,
+    damaged_data_is_repaired_from_a_member,
+    control_is_lost_between_decision_and_send,
+    link_of_a_stranger_is_refused,
+    encrypted_index_without_the_key,
+)
+
+
+@pytest.fixture
+def fast_disk() -> Iterator[Path]:
+    """A folder in memory where there is one: what is proved here does not rest on the disk."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
+        yield Path(folder)
+
+
+async def tell(
+    story: Callable[[World], Awaitable[object]],
+    directory: Path,
+    victim: str = "",
+    at: int | None = None,
+) -> tuple[object, World]:
+    world = World(directory)
+    if victim:
+        world.place(victim).killer.at = at
+    try:
+        end = await story(world)
+        assert world.violations() == []
+        clocks: dict[tuple[int, bytes], str] = {}
+        for clock, locator, signer in announced(world):
+            assert clocks.setdefault((clock, signer), locator) == locator
+        return end, world
+    finally:
+        await world.close()
+
+
+@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.__name__)
+async def test_story(story: Callable[[World], Awaitable[object]], fast_disk: Path) -> None:
+    await tell(story, fast_disk)
+
+
+@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.__name__)
+async def test_story_with_a_crash_at_every_point(
+    story: Callable[[World], Awaitable[object]], fast_disk: Path
+) -> None:
+    end, world = await tell(story, fast_disk / "whole")
+    for victim in ("owner", "member", "copy"):
+        points = world.place(victim).killer.passed
+        for at in range(1, points + 1):
+            directory = fast_disk / f"{victim}-{at}"
+            again, other = await tell(story, directory, victim, at)
+            assert again == end, f"{victim} died at {other.place(victim).killer.log[-1]}, point {at}"
+            shutil.rmtree(directory)

@@ -1,0 +1,304 @@
+"""A swarm within one process: who offers what is kept in memory, the bytes come from real files.
+
+It is as strict as BitTorrent: nothing is offered before all its bytes were read, a locator stands
+for hashes, and whoever fetches checks each piece before it writes it, wherever it came from. Time
+that checking and carrying would take passes on the clock.
+
+Hashing and copying run in threads, of which a ``ManualClock`` knows nothing unless it is told:
+``clock.watch(lambda: swarm.is_busy)``.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from loguru import logger
+
+from workflow.adapters.carrier.pieces import Checked, Manifest, bring, check, lacking, read_index
+from workflow.adapters.carrier.threads import Threads
+from workflow.errors import CarrierError, ContentDamagedError, NoPeersError
+from workflow.ports.carrier import Content, HealthListener, Range
+from workflow.ports.clock import Clock
+
+LOOK_AGAIN_AFTER: Final = 1.0
+"""Seconds between two looks for somebody who offers what is wanted."""
+INJECTED: Final = "a failure that a test has injected"
+
+
+@dataclass(eq=False, slots=True)
+class Offer:
+    """What one carrier offers, with the threads that read it; ``trouble`` says why no longer."""
+
+    checked: Checked
+    readers: Threads
+    trouble: str = ""
+
+
+class Swarm:
+    """What the carriers of one process share."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.threads = Threads()
+        self._carriers: list[MemoryCarrier] = []
+
+    @property
+    def is_busy(self) -> bool:
+        """True while a thread of any carrier reads or writes; waiting for time is not busy."""
+        return self.threads.are_busy
+
+    def join(self, carrier: MemoryCarrier) -> None:
+        """Ask this carrier, too, for what others want."""
+        self._carriers.append(carrier)
+
+    def leave(self, carrier: MemoryCarrier) -> None:
+        """Ask it no more."""
+        self._carriers.remove(carrier)
+
+    def offers(self, locator: str) -> Iterator[Offer]:
+        """Everybody's live offers of this content, the longest member's first."""
+        for carrier in tuple(self._carriers):
+            if (offer := carrier.offer(locator)) is not None:
+                yield offer
+
+
+class MemoryCarrier:
+    """One node's part of the swarm.
+
+    ``check_seconds`` pass on the clock (the swarm's, if none is given) while a generation is
+    checked, ``seconds_per_archive`` for each archive that is carried, and ``give_up_after`` seconds
+    without a byte mean ``NoPeersError``.
+    """
+
+    def __init__(
+        self,
+        swarm: Swarm,
+        clock: Clock | None = None,
+        *,
+        check_seconds: float = 0.0,
+        give_up_after: float = 60.0,
+        seconds_per_archive: float = 0.0,
+    ) -> None:
+        self._swarm = swarm
+        self._clock = clock or swarm.clock
+        self._check_seconds = check_seconds
+        self._give_up_after = give_up_after
+        self._seconds_per_archive = seconds_per_archive
+        self._listener: HealthListener | None = None
+        self._offers: dict[str, Offer] = {}
+        self._manifests: dict[str, Manifest] = {}
+        self._threads = Threads(swarm.threads)
+        self._lock = threading.Lock()
+
+    async def open(self, listener: HealthListener) -> None:
+        """Join the swarm; ``listener`` hears of every locator that becomes live or fails.
+
+        It is called from whatever thread noticed it, and not for ``withdraw`` and ``close``.
+        """
+        if self._listener is None:
+            self._swarm.join(self)
+        self._listener = listener
+
+    async def publish(self, content: Content, locator: str = "") -> str:
+        """Read all bytes, let ``check_seconds`` pass, and offer them; see ``Carrier.publish``."""
+        try:
+            checked = await self._check(content, locator)
+        except ContentDamagedError as error:
+            self._lose(locator, self._offers.get(locator), str(error))
+            raise
+        found = checked.manifest.locator
+        self._manifests[found] = checked.manifest
+        self._offers[found] = Offer(checked, self._threads)
+        self._tell(found)
+        return found
+
+    async def _check(self, content: Content, locator: str) -> Checked:
+        self._stay_open()
+        checked = await self._threads.run(lambda: check(content))
+        if locator not in {"", checked.manifest.locator}:
+            raise ContentDamagedError("the bytes are not what the locator names", place=locator)
+        if self._check_seconds > 0:
+            await self._clock.sleep(self._check_seconds)
+        self._stay_open()
+        if trouble := checked.trouble():
+            raise ContentDamagedError(f"it changed while it was checked: {trouble}", place=locator)
+        return checked
+
+    async def fetch_index(self, locator: str) -> bytes:
+        """The bytes of the index; raises ``NoPeersError`` after ``give_up_after`` seconds."""
+        search = self._search(locator)
+        while True:
+            offer = await search.next_offer()
+            content, manifest = offer.checked.content, offer.checked.manifest
+            index = await self._threads.run(
+                lambda content=content: read_index(content), offer.readers
+            )
+            if manifest.is_index(index):
+                self._manifests[locator] = manifest
+                return index
+            search.distrust(offer)
+
+    async def fetch(
+        self, locator: str, content: Content, ranges: Sequence[Range]
+    ) -> AsyncIterator[str]:
+        """Bring ranges of ``data``; yields archive ids, first those that were here already.
+
+        See ``Carrier.fetch``. Raises ``CarrierError`` for ranges that lie outside, too.
+        """
+        search = self._search(locator)
+        manifest = self._manifests.get(locator)
+        if manifest is None:
+            manifest = (await search.next_offer()).checked.manifest
+            self._manifests[locator] = manifest
+        pieces = {one.archive: manifest.pieces_of(one) for one in ranges}
+        to_bring = []
+        for archive, numbers in pieces.items():
+            if await self._lacking(content, manifest, numbers):
+                to_bring.append(archive)
+            else:
+                yield archive
+        for archive in to_bring:
+            # Asked anew each time: a piece that two archives share may have come with the first.
+            while missing := await self._lacking(content, manifest, pieces[archive]):
+                await self._bring(search, content, missing)
+            if self._seconds_per_archive > 0:
+                await self._clock.sleep(self._seconds_per_archive)
+            yield archive
+
+    def is_live(self, locator: str) -> bool:
+        """True while it was checked, is offered, and its files are the same and no shorter.
+
+        May be called from any thread. Once it was false, only ``publish`` makes it true again.
+        """
+        return self.offer(locator) is not None
+
+    def offer(self, locator: str) -> Offer | None:
+        """The live offer of this locator, after a look at its files; from any thread."""
+        offer = self._offers.get(locator)
+        if offer is None or offer.trouble:
+            return None
+        if trouble := offer.checked.trouble():
+            self._lose(locator, offer, trouble)
+            return None
+        return offer
+
+    async def withdraw(self, locator: str) -> None:
+        """Stop offering; the files stay. Nothing happens when it was not offered."""
+        self._offers.pop(locator, None)
+
+    async def close(self) -> None:
+        """Withdraw everything; no file is in use by or through this carrier any more."""
+        self.crash()
+        await self._threads.ended()
+
+    # ---------------------------------------------------------------------------- for tests
+
+    def crash(self) -> None:
+        """Be gone at once, as if the process had been killed."""
+        if self._listener is not None:
+            self._listener = None
+            self._swarm.leave(self)
+        self._offers.clear()
+        self._manifests.clear()
+
+    def fail(self, locator: str) -> None:
+        """Let the offer fail as by a file error; ``publish`` heals it, or ``restore``.
+
+        Raises ``ValueError`` when it is not live.
+        """
+        if (offer := self.offer(locator)) is None:
+            raise ValueError(f"{locator} is not live here")
+        self._lose(locator, offer, INJECTED)
+
+    def restore(self, locator: str) -> None:
+        """Take back ``fail``; nothing happens to what failed by itself."""
+        offer = self._offers.get(locator)
+        if offer is not None and offer.trouble == INJECTED:
+            offer.trouble = ""
+            self._tell(locator)
+
+    # ------------------------------------------------------------------------------- within
+
+    def _stay_open(self) -> None:
+        if self._listener is None:
+            raise CarrierError("the carrier is not open")
+
+    def _tell(self, locator: str) -> None:
+        listener = self._listener
+        if listener is not None:
+            listener(locator)
+
+    def _lose(self, locator: str, offer: Offer | None, trouble: str) -> None:
+        with self._lock:
+            if offer is None or offer.trouble:
+                return
+            offer.trouble = trouble
+        logger.warning("{} is no longer offered: {}", locator, trouble)
+        self._tell(locator)
+
+    def _search(self, locator: str) -> _Search:
+        return _Search(self._swarm, self._clock, locator, self._give_up_after, self._stay_open)
+
+    async def _lacking(
+        self, content: Content, manifest: Manifest, numbers: Sequence[int]
+    ) -> list[int]:
+        self._stay_open()
+        return await self._threads.run(lambda: lacking(content.data, manifest, numbers))
+
+    async def _bring(self, search: _Search, content: Content, missing: Sequence[int]) -> None:
+        """Take what one peer has of these pieces; who has not all of them is not asked again."""
+        offer = await search.next_offer()
+        source, manifest = offer.checked.content.data, offer.checked.manifest
+        brought = await self._threads.run(
+            lambda: bring(source, content.data, manifest, missing), offer.readers
+        )
+        if brought:
+            search.succeeded()
+        if brought < len(missing):
+            search.distrust(offer)
+
+
+class _Search:
+    """One request's way through the swarm: whom it no longer trusts, how long it has waited."""
+
+    def __init__(
+        self,
+        swarm: Swarm,
+        clock: Clock,
+        locator: str,
+        give_up_after: float,
+        stay_open: Callable[[], None],
+    ) -> None:
+        self._swarm = swarm
+        self._clock = clock
+        self._locator = locator
+        self._give_up_after = give_up_after
+        self._stay_open = stay_open
+        self._waited = 0.0
+        self._distrusted: set[Offer] = set()
+
+    def distrust(self, offer: Offer) -> None:
+        """Ask this one no more: what it sent was not what its locator names."""
+        self._distrusted.add(offer)
+        logger.warning("a peer sent what does not belong to {}", self._locator)
+
+    def succeeded(self) -> None:
+        """Bytes have come: the patience begins anew."""
+        self._waited = 0.0
+
+    async def next_offer(self) -> Offer:
+        """A live offer of somebody who is trusted; waits for one."""
+        while True:
+            self._stay_open()
+            for offer in self._swarm.offers(self._locator):
+                if offer not in self._distrusted:
+                    return offer
+            left = self._give_up_after - self._waited
+            if left <= 0:
+                raise NoPeersError("nobody who has it was reached", place=self._locator)
+            step = min(LOOK_AGAIN_AFTER, left)
+            await self._clock.sleep(step)
+            self._waited += step

@@ -1,0 +1,1 @@
+"""Time: the machine's own, and one that tests move by hand."""

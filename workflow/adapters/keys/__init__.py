@@ -1,0 +1,1 @@
+"""Private keys: in files that only their owner reads, or in memory."""

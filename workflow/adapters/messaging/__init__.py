@@ -1,0 +1,1 @@
+"""The network of messages: within one process."""

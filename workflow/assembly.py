@@ -1,0 +1,160 @@
+"""The one place that knows the engine and the adapters: settings in, a node out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from states import ARCHIVE_IMPORT, COMMUNITY, archive_import, community
+from states.instance import Backoff, Instance
+from states.node import NODE, Facts, Signal
+from workflow.actions.create_archives import create_archives
+from workflow.actions.download_archives import download_archives
+from workflow.actions.drop_torrent import drop_torrent
+from workflow.actions.fetch_index import fetch_index
+from workflow.actions.folder import ArchiveFolder
+from workflow.actions.import_messages import import_messages
+from workflow.actions.seed_torrent import seed_torrent
+from workflow.actions.send_link import send_link
+from workflow.actions.tools import Tools
+from workflow.adapters.store.facts import CommunityFacts, Timing, read_archive_facts
+from workflow.adapters.store.schema import STORE
+from workflow.adapters.store.sqlite import SqliteStore
+from workflow.engine.engine import Engine
+from workflow.engine.history import begin_run, remembered
+from workflow.engine.journal import Journal, Probe, no_probe
+from workflow.engine.lock import DirectoryLock
+from workflow.engine.migrations import ENGINE
+from workflow.engine.workflow import Workflow
+from workflow.links import Links
+from workflow.node import Node
+from workflow.ports.carrier import Carrier
+from workflow.ports.clock import Clock
+from workflow.ports.keys import Keys
+from workflow.ports.messaging import Messaging
+from workflow.ports.work import Json, Transaction
+
+JOURNAL: Final = "journal.sqlite3"
+ARCHIVES: Final = "archives"
+WITH_TIMES: Final = {
+    community.Signal.CREATED,
+    community.Signal.NONE_CREATED,
+    archive_import.Signal.DOWNLOADED,
+}
+
+
+def open_node(
+    data_dir: Path,
+    *,
+    clock: Clock,
+    carrier: Carrier,
+    messaging: Messaging,
+    keys: Keys,
+    timing: Timing | None = None,
+    backoff: Backoff | None = None,
+    probe: Probe = no_probe,
+) -> Node:
+    """A node on this data directory, ready for ``async with``.
+
+    Raises ``DirectoryLockedError`` when another process has it, ``DataDirectoryError`` when it
+    cannot be used.
+    """
+    timing, backoff = timing or Timing(), backoff or Backoff()
+    lock = DirectoryLock(data_dir, "node")
+    journal: Journal | None = None
+    try:
+        journal = Journal(data_dir / JOURNAL, (*ENGINE, *STORE), probe=probe)
+        run = journal.run_blocking(begin_run)
+        device = journal.run_blocking(
+            lambda tx: remembered(tx, "device", lambda: keys.random(16).hex())
+        )
+    except BaseException:
+        if journal is not None:
+            journal.close()
+        lock.release()
+        raise
+    read_facts = CommunityFacts(keys, carrier, device, timing, lambda: run)
+    tools = Tools(
+        store=SqliteStore(),
+        carrier=carrier,
+        messaging=messaging,
+        keys=keys,
+        clock=clock,
+        folder=ArchiveFolder(data_dir / ARCHIVES),
+        facts=lambda tx, id: facts_of(read_facts, tx, id, clock.now()),
+        grace=timing.grace,
+    )
+    engine = Engine(journal, clock, workflows(tools, read_facts, backoff))
+
+    def close() -> None:
+        journal.close()
+        lock.release()
+
+    return Node(
+        engine,
+        tools,
+        Links(engine, tools, run),
+        device=device,
+        catch_up=timing.catch_up,
+        close=close,
+    )
+
+
+def workflows(
+    tools: Tools, read_facts: CommunityFacts, backoff: Backoff
+) -> tuple[Workflow[Any, Any, Any, Any, Any], ...]:
+    """The lifecycles with their actions."""
+    act = community.Action
+    return (
+        Workflow(
+            COMMUNITY,
+            read_facts,
+            {
+                act.DROP_TORRENT: partial(drop_torrent, tools),
+                act.CREATE_ARCHIVES: partial(create_archives, tools),
+                act.SEED_TORRENT: partial(seed_torrent, tools),
+                act.SEND_LINK: partial(send_link, tools),
+                act.FETCH_INDEX: partial(fetch_index, tools),
+                act.DOWNLOAD_ARCHIVES: partial(download_archives, tools),
+            },
+            form_signal=reference_signal,
+            stirred=read_facts.stirred,
+            backoff=backoff,
+        ),
+        Workflow(
+            ARCHIVE_IMPORT,
+            read_archive_facts,
+            {archive_import.Action.IMPORT_MESSAGES: partial(import_messages, tools)},
+            form_signal=reference_signal,
+            backoff=backoff,
+        ),
+        Workflow(NODE, lambda _tx, instances, _now: [Facts() for _ in instances],
+                 form_signal=node_signal),
+    )  # fmt: skip
+
+
+def reference_signal(
+    id: str, signal: community.Signal | archive_import.Signal, details: Mapping[str, Json]
+) -> Mapping[str, Json]:
+    """A signal as the reference's clients know it: names, keys and units (seconds)."""
+    event: dict[str, Json] = {"communityId": id.split("/")[0]}
+    if signal in WITH_TIMES:
+        event |= {"from": details.get("from", 0), "to": details.get("to", 0)}
+    return {"type": signal.value, "event": event}
+
+
+def node_signal(_: str, signal: Signal, __: Mapping[str, Json]) -> Mapping[str, Json]:
+    """The node's own signals say nothing but their name."""
+    return {"type": signal.value, "event": None}
+
+
+def facts_of(
+    read_facts: Callable[[Transaction, list[Instance[Any]], float], list[community.Facts]],
+    tx: Transaction,
+    id: str,
+    now: float,
+) -> community.Facts:
+    """The facts of one community outside of any step."""
+    return read_facts(tx, [Instance(id=id, state=community.State.IDLE)], now)[0]

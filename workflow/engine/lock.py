@@ -1,0 +1,67 @@
+"""One process holds a data directory for as long as it lives; a second one is told who.
+
+The lock belongs to the open file, so the operating system releases it when the process ends, by
+whatever means. What stands in the file beside it only tells people who it was.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+
+from filelock import FileLock, Timeout
+
+from workflow.errors import DataDirectoryError, DirectoryLockedError
+
+LOCK: Final = "lock"
+HOLDER: Final = "holder"
+
+
+class DirectoryLock:
+    """Held from construction to ``release``. Raises ``DirectoryLockedError`` with the holder."""
+
+    def __init__(self, directory: Path, what: str) -> None:
+        try:
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._lock = FileLock(directory / LOCK)
+            self._lock.acquire(timeout=0)
+            self._holder = directory / HOLDER
+            self._holder.write_text(f"process {os.getpid()}: {what}\n", encoding="utf-8")
+        except Timeout:
+            raise DirectoryLockedError(
+                f"the data directory is in use by {holder(directory)}", place=str(directory)
+            ) from None
+        except OSError as error:
+            raise DataDirectoryError(
+                f"the data directory cannot be written: {error.strerror}",
+                place=str(directory),
+                remedy="Make it writable for this user, or choose another --data-dir.",
+            ) from error
+
+    def release(self) -> None:
+        """Let go; calling it again does nothing."""
+        if self._lock.is_locked:
+            self._holder.unlink(missing_ok=True)
+            self._lock.release()
+
+
+def holder(directory: Path) -> str:
+    """Who holds the directory, in words, as far as it is known."""
+    try:
+        return (directory / HOLDER).read_text(encoding="utf-8").strip()
+    except OSError:
+        return "another process"
+
+
+def is_held(directory: Path) -> bool:
+    """True when some process holds the directory now."""
+    if not (directory / LOCK).exists():
+        return False
+    lock = FileLock(directory / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return True
+    lock.release()
+    return False

@@ -1,0 +1,116 @@
+"""Links as they come in: live from the network, or asked for after an absence."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from contextlib import suppress
+from typing import Any, Final
+
+from loguru import logger
+
+from states.community import Event
+from workflow.actions.receive_link import LinkRefusedError, ReceiveLink
+from workflow.actions.tools import Tools, channel_of, community_of
+from workflow.archive.announcement import open_announcement
+from workflow.engine.engine import Engine
+from workflow.engine.journal import JournalClosedError
+from workflow.engine.steps import Request
+from workflow.errors import AnnouncementInvalidError, MessagingError, UnknownInstanceError
+from workflow.ports.messaging import Received
+
+RETENTION: Final = 30 * 86_400.0
+"""Seconds that the network remembers messages."""
+ASK_AGAIN: Final = 60.0
+"""Seconds until a network that could not answer is asked again."""
+
+
+class Links:
+    """Follows the channels on which communities announce."""
+
+    def __init__(self, engine: Engine, tools: Tools, run: int) -> None:
+        self._engine = engine
+        self._tools = tools
+        self._run = run
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def open(self) -> None:
+        """Connect to both networks."""
+        self._loop = asyncio.get_running_loop()
+        await self._tools.carrier.open(self._health_changed)
+        await self._tools.messaging.open(self.receive)
+
+    async def close(self) -> None:
+        """Let go of both networks."""
+        for task in tuple(self._tasks):
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(tuple(self._tasks))
+        await self._tools.messaging.close()
+        await self._tools.carrier.close()
+
+    async def follow(self, community: str) -> None:
+        """Take links of this community from now on, and ask for those that were missed."""
+        await self._tools.messaging.subscribe(channel_of(community))
+        self._in_background(self._catch_up(community))
+
+    async def receive(self, message: Received) -> None:
+        """A verified, new link becomes an event; every other message is counted by reason."""
+        community = community_of(message.channel)
+        try:
+            opened = open_announcement(message.payload)
+            writes = ReceiveLink(self._tools, community, opened)
+            await self._engine.send(
+                "community", community, Request(Event.LINK_RECEIVED, "network", writes)
+            )
+        except AnnouncementInvalidError as error:
+            await self._refuse(community, error.code)
+        except LinkRefusedError as refused:
+            if refused.is_remarkable:
+                await self._refuse(community, refused.reason)
+        except UnknownInstanceError:
+            logger.debug("a message on {}, which nobody follows", message.channel)
+
+    async def _catch_up(self, community: str) -> None:
+        channel = channel_of(community)
+        while True:
+            since = self._tools.clock.now() - RETENTION
+            try:
+                async for message in self._tools.messaging.stored(channel, since):
+                    await self.receive(message)
+            except MessagingError as error:
+                logger.bind(community=community).warning("missed links: {}", error)
+                await self._tools.clock.sleep(ASK_AGAIN)
+            else:
+                break
+        await self._engine.look(
+            "community",
+            community,
+            lambda tx: self._tools.store.set_caught_up(tx, community, self._run),
+        )
+
+    async def _refuse(self, community: str, reason: str) -> None:
+        logger.bind(community=community).info("a link was refused: {}", reason)
+        await self._engine.run(lambda tx: self._tools.store.count_refusal(tx, community, reason))
+
+    def _health_changed(self, locator: str) -> None:
+        """Called from any thread: whoever rests on this locator looks again."""
+        if self._loop is not None:
+            with suppress(RuntimeError):  # The loop has ended, and with it all interest.
+                self._loop.call_soon_threadsafe(lambda: self._in_background(self._look_at(locator)))
+
+    async def _look_at(self, locator: str) -> None:
+        for community in await self._engine.run(
+            lambda tx: self._tools.store.communities_of(tx, locator)
+        ):
+            await self._engine.look("community", community)
+
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        async def until_closed() -> None:
+            with suppress(JournalClosedError):
+                await work
+
+        task = asyncio.get_running_loop().create_task(until_closed())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

@@ -1,0 +1,284 @@
+"""A node: communities, their lifecycles, and the two networks, behind one small set of verbs.
+
+What a verb promises is committed when it returns. What follows from it (archives, announcements,
+downloads) is the lifecycles' business and happens by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable
+from types import TracebackType
+from typing import Final, Self
+
+from states import archive_import, community
+from states.node import NODE
+from states.node import Event as NodeEvent
+from states.node import State as NodeState
+from workflow.actions.import_messages import new_message
+from workflow.actions.tools import Tools
+from workflow.archive.codec import MAX_CHUNK_WEIGHT
+from workflow.archive.message import ArchivedMessage
+from workflow.archive.ratchet import RatchetKey
+from workflow.archive.windows import INTERVAL
+from workflow.engine.engine import Engine
+from workflow.engine.steps import Outcome, Recorded, Request
+from workflow.errors import MalformedIdError
+from workflow.links import Links
+from workflow.ports.store import Community, NewMessage, StoredMessage
+from workflow.ports.work import Transaction
+from workflow.status import Status, out_of_step, state_of, status_of
+
+THE_NODE: Final = "node"
+REANNOUNCE_AFTER: Final = 8 * 3600.0
+"""Seconds: people were found to wait for days for a link that had passed them by."""
+
+
+class Node:
+    """The verbs. Built by ``workflow.assembly``; use it with ``async with``."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        tools: Tools,
+        links: Links,
+        *,
+        device: str,
+        catch_up: float,
+        close: Callable[[], None],
+    ) -> None:
+        self.engine = engine
+        self._tools = tools
+        self._store = tools.store
+        self._links = links
+        self._device = device
+        self._catch_up = catch_up
+        self._close = close
+
+    async def __aenter__(self) -> Self:
+        """Take up whatever was under way."""
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop; nothing that was committed is lost."""
+        await self.stop()
+
+    async def start(self) -> None:
+        """Take up whatever was under way, and ask the network for what was missed."""
+        await self._links.open()
+        await self.engine.enrol(NODE.name, THE_NODE)
+        await self.engine.start()
+        await self._fall_into_step()
+        for known in await self.engine.run(self._store.communities):
+            await self._links.follow(known.id)
+
+    async def stop(self) -> None:
+        """Cancel what runs, let go of the networks, close the journal."""
+        await self.engine.stop()
+        await self._links.close()
+        self._close()
+
+    # -- communities ------------------------------------------------------------------------------
+
+    async def create_community(
+        self,
+        name: str,
+        *,
+        private_key: bytes | None = None,
+        interval: int = INTERVAL,
+        reannounce_after: float | None = REANNOUNCE_AFTER,
+    ) -> str:
+        """Become the control node of a community; returns its id.
+
+        ``interval`` and ``reannounce_after`` are seconds, None turns the timer off. Without a
+        private key a new one is made. Raises ``KeyFileError``.
+        """
+        keys = self._tools.keys
+        key = keys.create() if private_key is None else keys.add(private_key)
+        id = "0x" + key.hex()
+        await self._add(id, name, key, interval, reannounce_after)
+        await self.take_over(id)
+        return id
+
+    async def join(self, id: str, name: str = "", *, interval: int = INTERVAL) -> None:
+        """Become a member: follow the community's links. Raises ``MalformedIdError``."""
+        key = public_key_of(id)
+        await self._add(id, name or id[:12], key, interval, REANNOUNCE_AFTER)
+
+    async def switch_on(self, id: str, command_id: str | None = None) -> Outcome:
+        """Keep archives for this community, as soon as the node does so at all."""
+        await self.engine.run(lambda tx: self._store.set_enabled(tx, id, is_enabled=True))
+        if not await self._is_enabled():
+            return Outcome([], refusal="archives are disabled for the whole node")
+        return await self.send(id, community.Event.SWITCHED_ON, command_id)
+
+    async def switch_off(self, id: str, command_id: str | None = None) -> Outcome:
+        """Stop everything for this community; its files and rows stay."""
+        await self.engine.run(lambda tx: self._store.set_enabled(tx, id, is_enabled=False))
+        return await self.send(id, community.Event.SWITCHED_OFF, command_id)
+
+    async def enable(self) -> None:
+        """Turn archives on for the node: every community that is meant to be on."""
+        await self.engine.send(NODE.name, THE_NODE, Request(NodeEvent.PROTOCOL_ENABLED, "operator"))
+        await self._fall_into_step()
+
+    async def disable(self) -> None:
+        """Turn archives off for the node."""
+        await self.engine.send(
+            NODE.name, THE_NODE, Request(NodeEvent.PROTOCOL_DISABLED, "operator")
+        )
+        await self._fall_into_step()
+
+    async def send(self, id: str, event: community.Event, command_id: str | None = None) -> Outcome:
+        """Send an event to a community's lifecycle; the step, or why it was refused."""
+        return await self.engine.send(
+            "community", id, Request(event, "operator", command_id=command_id)
+        )
+
+    # -- control ----------------------------------------------------------------------------------
+
+    async def take_over(self, id: str) -> None:
+        """This device takes control, in a new epoch: its key must be in the key store."""
+        key = (await self.engine.run(lambda tx: self._store.community(tx, id))).control_key
+        await self.engine.look(
+            "community", id, lambda tx: self._store.claim_control(tx, id, key, self._device)
+        )
+
+    async def hand_over(self, id: str, new_key: bytes) -> None:
+        """Another key has control from now on (33 bytes, compressed)."""
+        await self.engine.run(lambda tx: self._store.hand_over(tx, id, new_key))
+        await self.send(id, community.Event.CONTROL_LOST)
+        await self.engine.look("community", id)
+
+    async def become_control_node(self, id: str, private_key: bytes) -> None:
+        """Control was transferred to this key, and to this device."""
+        key = self._tools.keys.add(private_key)
+        await self.engine.look(
+            "community", id, lambda tx: self._store.claim_control(tx, id, key, self._device)
+        )
+
+    async def remove_key(self, id: str) -> None:
+        """Forget the community's private key; whatever needs it ends at once."""
+        known = await self.engine.run(lambda tx: self._store.community(tx, id))
+        self._tools.keys.remove(known.control_key)
+        await self.send(id, community.Event.CONTROL_LOST)
+
+    # -- messages ---------------------------------------------------------------------------------
+
+    async def add_topic(self, id: str, topic: bytes) -> None:
+        """A channel of the community, by its content topic (4 bytes)."""
+        await self.engine.run(lambda tx: self._store.add_topic(tx, id, topic))
+
+    async def add_messages(self, id: str, messages: Iterable[ArchivedMessage]) -> int:
+        """Store messages; returns how many were new. Over-large and foreign ones are counted."""
+        batch = list(messages)
+
+        def writes(tx: Transaction) -> None:
+            topics = set(self._store.topics(tx, id))
+            for message in batch:
+                if message.topic not in topics:
+                    self._store.count_refusal(tx, id, "message of a foreign topic")
+                elif message.weight > MAX_CHUNK_WEIGHT:
+                    self._store.count_refusal(tx, id, "message too large for an archive")
+                else:
+                    good.append(new_message(message))
+            added.append(self._store.add_messages(tx, id, good, self._tools.clock.now()))
+
+        good: list[NewMessage] = []
+        added: list[int] = []
+        await self.engine.look("community", id, writes)
+        return added[-1]
+
+    async def messages(self, id: str) -> list[StoredMessage]:
+        """All messages of a community in archive order."""
+        return await self.engine.run(lambda tx: self._store.messages(tx, id))
+
+    async def add_ratchet_key(self, id: str, key: RatchetKey) -> None:
+        """A key of an encrypted community has arrived: what waited for it goes on."""
+        await self.engine.look("community", id, lambda tx: self._store.add_ratchet_key(tx, id, key))
+        for archive in await self.engine.run(lambda tx: self._store.open_archives(tx, id)):
+            await self.engine.look("archive", archive)
+
+    async def retry_archive(self, instance: str) -> Outcome:
+        """Take an archive out of quarantine and import it again."""
+        return await self.engine.send(
+            "archive",
+            instance,
+            Request(
+                archive_import.Event.RETRIED,
+                "operator",
+                lambda tx: self._store.set_archive_done(tx, instance, is_done=False),
+            ),
+        )
+
+    # -- looking ----------------------------------------------------------------------------------
+
+    async def status(self, id: str) -> Status:
+        """Where a community stands, and which guards hold now."""
+        return await self.engine.run(lambda tx: status_of(tx, self._tools, id))
+
+    def signals(self, after: int = 0) -> AsyncIterator[Recorded]:
+        """Steps with what they told, without gaps, from the one behind number ``after`` on."""
+        return self.engine.follow(after)
+
+    async def _add(
+        self, id: str, name: str, key: bytes, interval: int, reannounce_after: float | None
+    ) -> None:
+        now = self._tools.clock.now()
+        new = Community(
+            id=id,
+            name=name,
+            control_key=key,
+            control_device="",
+            control_epoch=1,
+            claimed_epoch=0,
+            interval=interval,
+            anchor=None,
+            reannounce_after=reannounce_after,
+            is_enabled=True,
+            generation=0,
+            candidate=0,
+            condition="",
+        )
+
+        def writes(tx: Transaction) -> None:
+            self._store.add_community(tx, new)
+            self._store.set_catch_up_deadline(tx, id, now + self._catch_up)
+
+        await self.engine.enrol("community", id, writes)
+        if await self._is_enabled():
+            await self.send(id, community.Event.SWITCHED_ON)
+        await self._links.follow(id)
+
+    async def _fall_into_step(self) -> None:
+        """Switch every community that is on but should be off, or off but should be on."""
+        is_enabled = await self._is_enabled()
+        for id, should_be_on in await self.engine.run(lambda tx: out_of_step(tx, is_enabled)):
+            event = community.Event.SWITCHED_ON if should_be_on else community.Event.SWITCHED_OFF
+            await self.send(id, event)
+
+    async def _is_enabled(self) -> bool:
+        state = await self.engine.run(lambda tx: state_of(tx, NODE.name, THE_NODE))
+        return state == NodeState.ENABLED.name
+
+
+def public_key_of(id: str) -> bytes:
+    """The compressed public key (33 bytes) that an id is. Raises ``MalformedIdError``."""
+    digits = id.removeprefix("0x")
+    if not id.startswith("0x") or len(digits) != 66 or digits[:2] not in ("02", "03"):
+        raise MalformedIdError(
+            "a community id is 0x and 66 hexadecimal digits that begin with 02 or 03",
+            place=id[:80],
+            remedy="Copy the whole id.",
+        )
+    try:
+        return bytes.fromhex(digits)
+    except ValueError:
+        raise MalformedIdError(
+            "the id has characters that are not hexadecimal digits", place=id
+        ) from None

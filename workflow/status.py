@@ -1,0 +1,82 @@
+"""Where a community stands: for people, in one look; for programs, as plain values."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import cast
+
+from states import COMMUNITY
+from states.community import Facts, State, is_control_node
+from workflow.actions.tools import Tools
+from workflow.ports.work import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """One community. Times are seconds (UTC epoch); ``reason`` is why the last try failed."""
+
+    id: str
+    name: str
+    state: str
+    is_control_node: bool
+    is_live: bool
+    generation: int
+    due_at: float | None
+    reason: str
+    condition: str
+    refusals: Mapping[str, int]
+    guards: Mapping[str, bool]
+
+
+def status_of(tx: Transaction, tools: Tools, id: str) -> Status:
+    """The status of one community. Raises ``UnknownCommunityError``."""
+    community = tools.store.community(tx, id)
+    facts = tools.facts(tx, id)
+    row = tx.execute(
+        "SELECT state, due_at, setbacks FROM instance WHERE lifecycle = ? AND id = ?",
+        (COMMUNITY.name, id),
+    ).fetchone()
+    state, due_at, setbacks = cast("tuple[str, float | None, str]", row)
+    failures = json.loads(setbacks)
+    return Status(
+        id=id,
+        name=community.name,
+        state=str(COMMUNITY.states[state].value),
+        is_control_node=is_control_node(facts),
+        is_live=facts.torrent_is_live,
+        generation=facts.generation,
+        due_at=due_at,
+        reason=str(failures[-1][4]) if failures else "",
+        condition=community.condition,
+        refusals=tools.store.refusals(tx, id),
+        guards=guards_now(facts),
+    )
+
+
+def guards_now(facts: Facts) -> dict[str, bool]:
+    """Every guard of the table and what it says to these facts."""
+    return {guard.__name__: guard(facts) for rule in COMMUNITY.rules for guard in rule.given}
+
+
+def state_of(tx: Transaction, lifecycle: str, id: str) -> str:
+    """The name of the state of an instance; empty when there is none."""
+    row = tx.execute(
+        "SELECT state FROM instance WHERE lifecycle = ? AND id = ?", (lifecycle, id)
+    ).fetchone()
+    return str(row[0]) if row else ""
+
+
+def out_of_step(tx: Transaction, node_is_enabled: bool) -> list[tuple[str, bool]]:  # noqa: FBT001
+    """Communities whose lifecycle is off though it should be on, or the other way round.
+
+    A crash between two commits of a verb leaves such; each comes with what it should be.
+    """
+    rows = tx.execute(
+        "SELECT c.id, c.is_enabled AND ?1 FROM community c"
+        " JOIN instance i ON i.lifecycle = ?2 AND i.id = c.id"
+        " WHERE (c.is_enabled AND ?1) = (i.state = ?3)",
+        (node_is_enabled, COMMUNITY.name, State.OFF.name),
+    ).fetchall()
+    return [(str(id), bool(should_be_on)) for id, should_be_on in rows]
