@@ -83,7 +83,7 @@ RULES: tuple[Rule[State, Event, Facts, Signal], ...] = (
     row(S.QUARANTINED,     E.RETRIED,          otherwise, S.IMPORTING,       G.IMPORTING),
 )
 
-ACTS = {
+ACTS: dict[State, Action] = {
     S.WANTED:          Action.WAIT_FOR_PIECES,
     S.IMPORTING:       Action.IMPORT_MESSAGES,
     S.WAITING_FOR_KEY: Action.WAIT_FOR_KEY,

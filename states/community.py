@@ -245,7 +245,7 @@ RULES: tuple[Rule[State, Event, Facts, Signal], ...] = (
     row(ON,                          E.SWITCHED_OFF,        otherwise,            S.OFF),
 )
 
-ACTS = {
+ACTS: dict[State, Action] = {
     S.OFF:         Action.DROP_TORRENT,
     S.IDLE:        Action.LOOK,
     S.CREATING:    Action.CREATE_ARCHIVES,

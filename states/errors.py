@@ -2,7 +2,7 @@
 
 CommunityArchivesError
 ├── LifecycleError          a table is wrong; found when it is built
-│   └── GuardError          a guard answered with something that is not a bool
+├── GuardError              a guard answered with something that is not a bool
 └── (workflow.errors)       everything that touches the world
 """
 
@@ -32,7 +32,7 @@ class CommunityArchivesError(Exception):
         return f"{self.message}{where}"
 
     def explained(self) -> str:
-        """The whole story on one line: ``[code] message (place). What to do.``"""
+        """The whole story on one line: the code, what happened, where, and what to do."""
         advice = f" {self.advice}" if self.advice else ""
         return f"[{self.code}] {self}.{advice}"
 

@@ -67,6 +67,11 @@ class Rule(Generic[S, E, F, G]):
         return source if isinstance(self.to, Same) else self.to
 
     @property
+    def names_target(self) -> bool:
+        """True when ``to`` is a state of its own and not just STAY or AGAIN."""
+        return not isinstance(self.to, Same)
+
+    @property
     def is_entry(self) -> bool:
         """True when the action of the target state is to be started."""
         return self.to is not STAY
@@ -154,7 +159,8 @@ class Refusal(Generic[S, E]):
 class Lifecycle(Generic[S, E, A, F, G]):
     """A checked, immutable table. Building it raises ``LifecycleError`` with every complaint.
 
-    ``failed`` is the event that the engine sends for an action that raised; None forbids failure.
+    ``failed`` is the event that the engine sends for an action that raised; None is for lifecycles
+    whose states all wait.
     ``final`` lists the states that are meant never to be left; they have no action.
     """
 

@@ -49,6 +49,8 @@ RULES: tuple[Rule[State, Event, Facts, Signal], ...] = (
     row(S.DISABLED, E.PROTOCOL_ENABLED,  otherwise, S.ENABLED,  G.ENABLED),
     row(S.ENABLED,  E.PROTOCOL_DISABLED, otherwise, S.DISABLED, G.DISABLED),
 )
+
+ACTS: dict[State, Action] = {S.DISABLED: Action.WAIT, S.ENABLED: Action.WAIT}
 # fmt: on
 
 NO_LEVELS: dict[State, tuple[Level[State, Event, Facts], ...]] = {S.DISABLED: (), S.ENABLED: ()}
@@ -60,7 +62,7 @@ NODE: Final = Lifecycle(
     actions=Action,
     facts=Facts,
     initial=State.DISABLED,
-    acts={S.DISABLED: Action.WAIT, S.ENABLED: Action.WAIT},
+    acts=ACTS,
     rules=RULES,
     levels=NO_LEVELS,
 )

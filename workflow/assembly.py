@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -25,8 +27,9 @@ from workflow.adapters.store.sqlite import SqliteStore
 from workflow.engine.engine import Engine
 from workflow.engine.history import begin_run, remembered
 from workflow.engine.journal import Journal, Probe, no_probe
-from workflow.engine.lock import DirectoryLock
+from workflow.engine.lock import DirectoryLock, holder, is_held
 from workflow.engine.migrations import ENGINE
+from workflow.engine.reading import ReadOnlyJournal, kept, recorded_facts
 from workflow.engine.workflow import Workflow
 from workflow.links import Links
 from workflow.node import Node
@@ -100,6 +103,59 @@ def open_node(
         catch_up=timing.catch_up,
         close=close,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A data directory as a process sees it that does not hold it.
+
+    ``holder`` says who does, empty when nobody runs. What is live is known to that process alone:
+    the facts say what was true when it took its last step, and that nothing is live without it.
+    """
+
+    journal: ReadOnlyJournal
+    tools: Tools
+    community: Workflow[Any, Any, Any, Any, Any]
+    holder: str
+
+
+def open_view(
+    data_dir: Path,
+    *,
+    clock: Clock,
+    carrier: Carrier,
+    messaging: Messaging,
+    keys: Keys,
+    timing: Timing | None = None,
+) -> View:
+    """The journal of this data directory, read-only; both networks are left closed.
+
+    Raises ``DataDirectoryError`` when there is no journal or it cannot be read.
+    """
+    journal = ReadOnlyJournal(data_dir / JOURNAL, (*ENGINE, *STORE))
+    who = ""
+    with suppress(OSError):  # In a directory that cannot be written nobody runs.
+        who = holder(data_dir) if is_held(data_dir) else ""
+    device, run = journal.run(lambda tx: (kept(tx, "device"), int(kept(tx, "run") or 0)))
+    read_facts = CommunityFacts(keys, carrier, device, timing or Timing(), lambda: run)
+
+    def facts(tx: Transaction, id: str) -> community.Facts:
+        read = facts_of(read_facts, tx, id, clock.now())
+        then = recorded_facts(tx, COMMUNITY.name, id)
+        was_live = bool(then.get("torrent_is_live")) and then.get("locator") == read.locator
+        return replace(read, torrent_is_live=bool(who) and was_live)
+
+    tools = Tools(
+        store=SqliteStore(),
+        carrier=carrier,
+        messaging=messaging,
+        keys=keys,
+        clock=clock,
+        folder=ArchiveFolder(data_dir / ARCHIVES),
+        facts=facts,
+        grace=(timing or Timing()).grace,
+    )
+    return View(journal, tools, workflows(tools, read_facts, Backoff())[0], who)
 
 
 def workflows(

@@ -21,6 +21,7 @@ from workflow.archive.message import ArchivedMessage
 from workflow.archive.ratchet import RatchetKey
 from workflow.archive.windows import INTERVAL
 from workflow.engine.engine import Engine
+from workflow.engine.inbox import Command
 from workflow.engine.steps import Outcome, Recorded, Request
 from workflow.errors import MalformedIdError
 from workflow.links import Links
@@ -140,6 +141,19 @@ class Node:
             "community", id, Request(event, "operator", command_id=command_id)
         )
 
+    async def perform(self, command: Command) -> Outcome:
+        """Do what a command from another process says. Raises ``UnknownEventError``."""
+        event = self.engine.event_named(command.lifecycle, command.event)
+        if event is community.Event.SWITCHED_ON:
+            return await self.switch_on(command.instance, command.id)
+        if event is community.Event.SWITCHED_OFF:
+            return await self.switch_off(command.instance, command.id)
+        return await self.engine.send(
+            command.lifecycle,
+            command.instance,
+            Request(event, command.actor, command_id=command.id),
+        )
+
     # -- control ----------------------------------------------------------------------------------
 
     async def take_over(self, id: str) -> None:
@@ -217,6 +231,10 @@ class Node:
         )
 
     # -- looking ----------------------------------------------------------------------------------
+
+    async def communities(self) -> list[Community]:
+        """All communities, by name."""
+        return await self.engine.run(self._store.communities)
 
     async def status(self, id: str) -> Status:
         """Where a community stands, and which guards hold now."""

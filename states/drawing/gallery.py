@@ -12,6 +12,7 @@ from states.drawing.markdown import to_markdown
 from states.drawing.mermaid import to_mermaid
 from states.drawing.picture import Picture
 from states.drawing.reading import AnyLifecycle, picture
+from states.node import NODE
 
 FOUR: Final = """\
 Four states. What is announced has just been checked to be live: `announcing` has one way in, from
@@ -22,11 +23,14 @@ control node announced, failures and their retries."""
 ARCHIVE: Final = """\
 Each archive that an index lists has this small life of its own, so that a bad one never holds up
 the others."""
+NODE_SWITCH: Final = """\
+The node's own switch, which switches all its communities."""
 
 SHOWN: Final[tuple[tuple[AnyLifecycle, bool, str], ...]] = (
     (COMMUNITY, True, FOUR),
     (COMMUNITY, False, ALL),
     (ARCHIVE_IMPORT, False, ARCHIVE),
+    (NODE, False, NODE_SWITCH),
 )
 """Which pictures, whether of the main path only, and what to say about them."""
 

@@ -58,8 +58,8 @@ def _word(box: Box) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Text as Mermaid wants it inside quotes: entities, also for what Markdown would read."""
-    return re.sub(r'[#&<>"`*\\\x00-\x1f]', lambda found: f"#{ord(found[0])};", text)
+    """Text inside quotes: entities, also for the signs of Markdown and of directives."""
+    return re.sub(r'[#&<>"`*%{}\\\x00-\x1f]', lambda found: f"#{ord(found[0])};", text)
 
 
 def _comment(text: str) -> str:

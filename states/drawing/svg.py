@@ -188,7 +188,8 @@ def _restyle_states(root: ET.Element, overlay: Overlay) -> None:
         if state is None:
             continue
         name = next(part for part in group if part.get("class") == "name")
-        name.text = overlay.name(state, sign=(name.text or "").removesuffix(_printable(state)))
+        sign = (name.text or "").removesuffix(_printable(state))
+        name.text = _printable(overlay.name(state, sign))
         if overlay.is_live(state):
             group.set("class", f"{group.get('class')} live")
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from states.drawing import LayoutError, picture, to_dot
+from states.drawing import LayoutError, Picture, to_dot
 from states.drawing.__main__ import LAYOUTS, graphviz, main
 from states.drawing.gallery import gallery, pictures
 from states.drawing.layout import Point, read_layout
@@ -26,8 +25,10 @@ def answer_of_dot(text: str) -> str:
     drawn = next(each for each in pictures() if to_dot(each) == text)
 
     def texts(number: int) -> list[dict[str, object]]:
-        kept = [{"op": "F"}, {"op": "T", "pt": [9.0, 9.0], "text": " "}]
-        return [*kept, *({"op": "T", "pt": [5.0, 10.0], "text": "word"} for _ in range(number))]
+        font: dict[str, object] = {"op": "F"}
+        space: dict[str, object] = {"op": "T", "pt": [9.0, 9.0], "text": " "}
+        word: dict[str, object] = {"op": "T", "pt": [5.0, 10.0], "text": "word"}
+        return [font, space, *([word] * number)]
 
     nodes = [
         {
@@ -51,9 +52,9 @@ def answer_of_dot(text: str) -> str:
 
 
 @pytest.mark.parametrize("drawn", pictures(), ids=lambda each: each.name)
-def test_the_shipped_svg_is_a_painting_of_the_table(drawn: object) -> None:
+def test_the_shipped_svg_is_a_painting_of_the_table(drawn: Picture) -> None:
     try:
-        shipped(drawn)  # type: ignore[arg-type]
+        shipped(drawn)
     except LayoutError as error:
         pytest.fail(f"{error}: {REMEDY}")
 
@@ -106,13 +107,21 @@ def test_a_layout_is_read_from_the_top_left_corner() -> None:
     assert (place.corner, place.width, place.height) == (Point(14, 2), 72, 36)
     assert place.texts[0] == Point(5, 30)
     course = layout.courses[drawn.arrows[0].id]
-    assert (course.curve[0], course.curve[-1], course.tip) == (Point(1, 39), Point(4, 36), Point(9, 31))
+    assert (course.curve[0], course.curve[-1]) == (Point(1, 39), Point(4, 36))
+    assert course.tip == Point(9, 31)
 
 
 def test_a_missing_program_is_a_named_error() -> None:
     with pytest.raises(LayoutError, match="no-such-program") as caught:
         graphviz("digraph {}", program="no-such-program")
     assert "apt-get install graphviz" in caught.value.explained()
+
+
+def test_the_answer_of_the_program_is_taken(tmp_path: Path) -> None:
+    echo = tmp_path / "dot"
+    echo.write_text("#!/bin/sh\ncat\n")
+    echo.chmod(0o755)
+    assert graphviz("digraph {}", program=str(echo)) == "digraph {}"
 
 
 @pytest.mark.skipif(shutil.which("dot") is None, reason="Graphviz is not installed")

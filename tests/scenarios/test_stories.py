@@ -27,6 +27,7 @@ from workflow.archive.index import IndexEntry, encode_index
 from workflow.archive.ratchet import RatchetKey, encrypt
 from workflow.archive.windows import Window
 from workflow.ports.carrier import Content
+from workflow.status import Status
 from workflow.testing.world import DAY, HOUR, MINUTE, WEEK, World, text_message
 
 KEY = bytes(range(1, 33))
@@ -46,9 +47,9 @@ class End:
 
 
 async def end_of(world: World, name: str, id: str) -> End:
-    node = world.node(name)
-    status = await node.status(id)
-    texts = tuple(str(one.encoded) for one in await node.messages(id))
+    status = await status_of(world, name, id)
+    messages = await world.do(name, lambda node: node.messages(id))
+    texts = tuple(str(one.encoded) for one in messages)
     return End(
         status.state,
         status.is_live,
@@ -56,6 +57,10 @@ async def end_of(world: World, name: str, id: str) -> End:
         texts,
         status.condition,
     )
+
+
+async def status_of(world: World, name: str, id: str) -> Status:
+    return await world.do(name, lambda node: node.status(id))
 
 
 def files_of(folder: Path) -> str:
@@ -148,7 +153,7 @@ async def interval_closes_while_announcing_keeps_failing(world: World) -> object
     await write(world, "owner", id, "two")
     await world.advance(WEEK + 2 * HOUR)
     assert announced(world) == []
-    status = await world.node("owner").status(id)
+    status = await status_of(world, "owner", id)
     assert (status.generation, status.is_live) == (2, True)
     assert "messaging" in status.reason
     world.network.faults = Faults()
@@ -176,8 +181,8 @@ async def member_becomes_control_node_while_downloading(world: World) -> object:
     owner, member = await end_of(world, "owner", id), await end_of(world, "member", id)
     assert owner.messages == member.messages
     assert len(announced(world)) > before
-    assert (await world.node("member").status(id)).is_control_node
-    assert not (await world.node("owner").status(id)).is_control_node
+    assert (await status_of(world, "member", id)).is_control_node
+    assert not (await status_of(world, "owner", id)).is_control_node
     return member
 
 
@@ -214,11 +219,11 @@ async def second_device_with_the_same_key_announces(world: World) -> object:
     count = len(announced(world))
     await write(world, "owner", id, "never announced by the owner")
     await world.do("owner", lambda node: node.take_over(id))
-    assert (await world.node("owner").status(id)).is_control_node
+    assert (await status_of(world, "owner", id)).is_control_node
     await world.advance(WEEK + DAY)
     assert len(announced(world)) > count
-    assert (await world.node("owner").status(id)).condition == ""
-    assert (await world.node("copy").status(id)).condition == "another device announces"
+    assert (await status_of(world, "owner", id)).condition == ""
+    assert (await status_of(world, "copy", id)).condition == "another device announces"
     return (await end_of(world, "owner", id)).files
 
 
@@ -236,7 +241,7 @@ async def two_links_within_twenty_seconds(world: World) -> object:
     await world.advance(15)
     world.network.inject(f"{id}-magnetlinks", links[-1])
     await world.advance(15)
-    assert (await world.node("member").status(id)).state in ("settling", "seeding", "idle")
+    assert (await status_of(world, "member", id)).state in ("settling", "seeding", "idle")
     await world.advance(HOUR)
     owner, member = await end_of(world, "owner", id), await end_of(world, "member", id)
     assert owner.messages == member.messages
@@ -269,8 +274,8 @@ async def switched_off_during_creating_and_on_again(world: World) -> object:
     await world.do("owner", lambda node: node.switch_on(id))
     await world.do("owner", lambda node: node.switch_off(id))
     await world.advance(HOUR)
-    assert (await world.node("owner").status(id)).state == "off"
-    assert not (await world.node("owner").status(id)).is_live
+    assert (await status_of(world, "owner", id)).state == "off"
+    assert not (await status_of(world, "owner", id)).is_live
     await world.do("owner", lambda node: node.switch_on(id))
     await world.advance(HOUR)
     return await end_of(world, "owner", id)
@@ -314,7 +319,7 @@ async def torrent_fails_while_idle(world: World) -> object:
     carrier = world.place("owner").carrier
     assert carrier is not None
     carrier.fail(locator)
-    assert not (await world.node("owner").status(id)).is_live
+    assert not (await status_of(world, "owner", id)).is_live
     await world.advance(HOUR)
     owner, member = await end_of(world, "owner", id), await end_of(world, "member", id)
     assert owner.is_live
@@ -364,7 +369,7 @@ async def link_of_a_stranger_is_refused(world: World) -> object:
     )
     world.network.inject(f"{id}-magnetlinks", forged)
     await world.advance(HOUR)
-    status = await world.node("member").status(id)
+    status = await status_of(world, "member", id)
     assert (status.state, status.refusals) == ("idle", {"wrong signer": 1})
     return status.state
 
@@ -386,7 +391,7 @@ async def encrypted_index_without_the_key(world: World) -> object:
     )
     world.network.inject(f"{id}-magnetlinks", link)
     await world.advance(HOUR)
-    member = await world.node("member").status(id)
+    member = await status_of(world, "member", id)
     assert (member.state, member.generation) == ("idle", 0)
     await world.do("member", lambda node: node.add_ratchet_key(id, ratchet))
     await world.advance(HOUR)

@@ -108,7 +108,7 @@ class Actions:
         if not (is_control_node(facts) and announcement_is_due(facts)):
             return device
         row = device.announcement
-        if row is not None and row.sent_at is None and self.may_be_sent_again(device):
+        if row is not None and row.sent_at is None and is_current(device):
             return device
         clock = max(device.announced_clock, device.link.clock) + 1
         is_periodic = row is not None and is_current(device) and row.sent_at is not None
@@ -117,11 +117,6 @@ class Actions:
             announced=device.announced | {(clock, device.locator)},
             announcements_left=device.announcements_left - is_periodic,
         )
-
-    def may_be_sent_again(self, device: Device) -> bool:
-        """The written announcement is for these archives and newer than all that was heard."""
-        row = device.announcement
-        return row is not None and is_current(device) and row.clock > device.link.clock
 
     def send_link(self, device: Device, is_offered: bool) -> Iterator[Outcome]:
         """Read the facts again, publish exactly the stored bytes, and then say so."""

@@ -45,8 +45,9 @@ def unchanged(device: Device) -> Device:
 class Engine:
     """Moves devices by one table and remembers which rows it has needed."""
 
-    def __init__(self, table: CommunityTable) -> None:
+    def __init__(self, table: CommunityTable, attempts_allowed: int) -> None:
         self.table = table
+        self.attempts_allowed = attempts_allowed
         self.rules_taken: set[int] = set()
 
     def answer(self, device: Device, event: Event, write: Write = unchanged) -> Move:
@@ -89,7 +90,7 @@ class Engine:
 
     def _commit(self, device: Device, event: Event, write: Write, *, is_answer: bool) -> Move:
         written = write(device)
-        facts = facts_of(written)
+        facts = facts_of(written, self.attempts_allowed)
         step = decide(self.table, written.place.state, event, facts)
         if isinstance(step, Refusal):
             broken = f"an awaited answer is refused: {step}" if is_answer else ""
@@ -105,7 +106,7 @@ class Engine:
 
     def _look(self, device: Device, words: list[str], broken: str) -> Move:
         for _ in range(LOOKS):
-            facts = facts_of(device)
+            facts = facts_of(device, self.attempts_allowed)
             place = device.place
             seen = look(self.table, place.state, facts, NOW, place.setbacks)
             if seen.step is None:

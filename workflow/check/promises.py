@@ -27,30 +27,35 @@ def step_promises(
     return (
         (_entered(after, step, facts) if step.is_entry else "")
         or _superseded(before, step)
+        or _signed_anew(before, after)
         or _told(before, step)
     )
 
 
 def _entered(after: Device, step: Step[State, Event, Signal], facts: Facts) -> str:
-    """What must be true whenever a state is entered, whatever row led there."""
-    is_first = step.event is not Event.ACTION_FAILED
-    match step.target:
-        case State.SEEDING if is_first and not has_generation(facts):
-            return "it sets out to seed archives that are not there"
-        case State.CREATING if is_first and not is_control_node(facts):
-            return "a node that is not the control node sets out to create archives"
-        case State.CREATING if is_first and not _has_waited(facts):
-            return "archives are created before missed messages and own archives have come in"
-        case State.ANNOUNCING if is_first and not is_control_node(facts):
-            return "a node that is not the control node sets out to announce"
-        case State.ANNOUNCING if is_first and not (
-            announcement_is_due(facts) and is_current(after)
-        ):
-            return "it sets out to announce although nothing is due"
-        case State.SETTLING if not link_is_wanted(facts):
-            return "it follows a link that leads nowhere new"
-        case _:
-            return ""
+    """What must be true whenever a state is entered, whatever row led there.
+
+    Trying again after a failure is no new decision.
+    """
+    if step.event is Event.ACTION_FAILED:
+        return ""
+    is_due = announcement_is_due(facts) and is_current(after)
+    has_waited = _has_waited(facts)
+    demands: dict[State, tuple[tuple[bool, str], ...]] = {
+        State.SEEDING: (
+            (has_generation(facts), "it sets out to seed archives that are not there"),
+        ),
+        State.CREATING: (
+            (is_control_node(facts), "a node without control sets out to create archives"),
+            (has_waited, "archives are created before missed messages and own archives are here"),
+        ),
+        State.ANNOUNCING: (
+            (is_control_node(facts), "a node without control sets out to announce"),
+            (is_due, "it sets out to announce although nothing is due"),
+        ),
+        State.SETTLING: ((link_is_wanted(facts), "it follows a link that leads nowhere new"),),
+    }
+    return next((words for holds, words in demands.get(step.target, ()) if not holds), "")
 
 
 def _has_waited(facts: Facts) -> bool:
@@ -67,6 +72,18 @@ def _superseded(before: Device, step: Step[State, Event, Signal]) -> str:
     return (
         "it goes on with an older link although a newer one is known"
         if (is_newer and follows)
+        else ""
+    )
+
+
+def _signed_anew(before: Device, after: Device) -> str:
+    """What may have been sent already is sent again with the same bytes, not with a new clock."""
+    row, new = before.announcement, after.announcement
+    if row is None or row.sent_at is not None or not is_current(before) or not is_current(after):
+        return ""
+    return (
+        "an announcement that may have been sent is signed anew"
+        if new != row and (new is None or new.sent_at is None)
         else ""
     )
 

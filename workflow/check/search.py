@@ -148,9 +148,7 @@ def search(model: Model[W], *, limit: int = 1_000_000) -> Found:
             return Found(len(graph.states), steps, 0, is_complete=False, counterexample=None)
     settled = sum(all(model.settled(state)) for state in graph.states)
     shown_or_none = _first_unsettled(model, graph)
-    return Found(
-        len(graph.states), steps, settled, is_complete=True, counterexample=shown_or_none
-    )
+    return Found(len(graph.states), steps, settled, is_complete=True, counterexample=shown_or_none)
 
 
 def _first_unsettled(model: Model[W], graph: _Graph[W]) -> Counterexample | None:

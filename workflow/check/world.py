@@ -31,8 +31,7 @@ from typing import Final, NamedTuple, TypeAlias
 from states.community import Event, State, is_control_node, link_is_wanted
 from states.instance import is_running
 from workflow.check.actions import Actions, Outcome, handed_over, link_received
-from workflow.check.device import NOW, Device, Late, announce_due_at, content, facts_of, later
-from workflow.check.device import is_current, tidied
+from workflow.check.device import NOW, Device, announce_due_at, facts_of, later
 from workflow.check.engine import CommunityTable, Engine, Move
 from workflow.check.search import Edge
 
@@ -90,6 +89,7 @@ class Scenario:
     copies_stay: bool = True
     gone: frozenset[str] = frozenset()
     always_fails: frozenset[State] = frozenset()
+    attempts_allowed: int = 2
 
 
 Moves: TypeAlias = tuple[tuple[str, Move, bool, int, tuple[int, str] | None], ...]
@@ -105,7 +105,7 @@ class CommunityModel:
     _known: dict[object, Moves] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.engine = Engine(self.table)
+        self.engine = Engine(self.table, self.scenario.attempts_allowed)
         self.actions = self.actions_of(self.engine)
 
     def start(self) -> Iterable[World]:
@@ -135,9 +135,9 @@ class CommunityModel:
         """Promises about a whole world."""
         for device in state.devices:
             row = device.announcement
-            if row is not None and row.sent_at is not None:
-                if (device.name, row.clock, row.locator) not in state.published:
-                    return "an announcement counts as sent that was never published"
+            is_sent = row is not None and row.sent_at is not None
+            if row and is_sent and (device.name, row.clock, row.locator) not in state.published:
+                return "an announcement counts as sent that was never published"
         return ""
 
     def settled(self, state: World) -> tuple[bool, ...]:
@@ -150,11 +150,11 @@ class CommunityModel:
         return f"{device.name}: {self._unfinished(state, device)}"
 
     def _unfinished(self, world: World, device: Device) -> str:
-        if not self.scenario.always_fails:
-            return self._unsettled(world, device)
-        place = device.place
-        is_due = place.due_at is not None and place.due_at <= NOW
-        return "no pause" if is_due or is_running(self.table, place) else ""
+        if self.scenario.always_fails:
+            place = device.place
+            is_due = place.due_at is not None and place.due_at <= NOW
+            return "no pause" if is_due or is_running(self.table, place) else ""
+        return next(self._open_points(world, device), "")
 
     def _published(self, world: World, device: Device, clock: int, locator: str) -> str:
         for sender, seen, other in world.published:
@@ -166,31 +166,30 @@ class CommunityModel:
                 return f"clock {clock} is published after clock {seen}"
         return ""
 
-    def _unsettled(self, world: World, device: Device) -> str:
-        state, facts = device.place.state, facts_of(device)
-        if is_running(self.table, device.place) or (
-            device.place.due_at is not None and not self.table.waits(state)
-        ):
-            return f"{state.value} is not finished"
-        if state is State.OFF:
-            return "it is off, and still live" if device.is_live else ""
-        if state is not State.IDLE:
-            return f"it stays in {state.value}"
-        is_hopeless = device.is_damaged and not self._is_offered(world, device, device.locator)
-        if device.locator and not device.is_live and not is_hopeless:
-            return "its archives are not live"
-        link = device.link
-        if link_is_wanted(facts) and not link.key_is_missing:
-            if self._is_offered(world, device, link.locator):
-                return "a wanted link was not followed"
-        if not is_control_node(facts):
-            return ""
-        if device.unarchived:
-            return "closed windows are not archived"
-        due_at = announce_due_at(device)
-        if device.locator and not is_hopeless and due_at is not None and due_at <= NOW:
-            return "its archives are not announced"
-        return ""
+    def _open_points(self, world: World, device: Device) -> Iterator[str]:
+        """What a device that comes to rest must have done. What nobody offers may wait for ever."""
+        place, facts, link = device.place, facts_of(device), device.link
+        is_damaged = device.is_damaged and not self._is_offered(world, device, device.locator)
+        is_retrying = place.due_at is not None and not self.table.waits(place.state)
+        if is_running(self.table, place) or is_retrying:
+            yield f"{place.state.value} is not finished"
+        if place.state is State.OFF:
+            if device.is_live:
+                yield "it is off, and still live"
+            return
+        if place.state is not State.IDLE:
+            yield f"it stays in {place.state.value}"
+        if device.locator and not device.is_live and not is_damaged:
+            yield "its archives are not live"
+        is_wanted = link_is_wanted(facts) and not link.key_is_missing
+        if is_wanted and self._is_offered(world, device, link.locator):
+            yield "a wanted link was not followed"
+        if is_control_node(facts):
+            due_at = announce_due_at(device)
+            if device.unarchived:
+                yield "closed windows are not archived"
+            if due_at is not None and due_at <= NOW and not is_damaged:
+                yield "its archives are not announced"
 
     def _is_offered(self, world: World, device: Device, locator: str) -> bool:
         """Somebody else has these archives."""

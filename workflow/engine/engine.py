@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mappi
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict
+from enum import Enum
 from typing import Any, Final, TypeVar
 
 from loguru import logger
@@ -65,18 +66,19 @@ class Engine:
         self._step_listeners: list[StepListener] = []
         self._progress_listeners: list[ProgressListener] = []
         self._threads_busy = 0
-        self._is_stopping = False
+        self._is_acting = False  # Only between start and stop; until then events are only taken.
         self._changed = asyncio.Event()
 
     async def start(self) -> None:
         """Take up whatever was under way and begin to sweep."""
+        self._is_acting = True
         now = self._clock.now()
         self._carry_out(await self._journal.run(lambda tx: recover(tx, self._workflows, now)))
         self._ticker = self._clock.drive(self.sweep, SWEEP_AT_MOST)
 
     async def stop(self) -> None:
         """A crash with manners: cancel and join what runs; what is not committed never was."""
-        self._is_stopping = True
+        self._is_acting = False
         if self._ticker is not None:
             await self._ticker.stop()
         running = tuple(self._running.values())
@@ -169,6 +171,11 @@ class Engine:
             if not told:
                 await changed.wait()
 
+    def event_named(self, lifecycle: str, name: str) -> Enum:
+        """An event by its name. Raises ``UnknownInstanceError``, ``UnknownEventError``."""
+        event: Enum = self._workflow(lifecycle).event_named(name)
+        return event
+
     def on_step(self, listener: StepListener) -> Callable[[], None]:
         """Call ``listener`` after each committed step; returns how to stop that."""
         self._step_listeners.append(listener)
@@ -208,8 +215,13 @@ class Engine:
     def _in_background(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         task = asyncio.create_task(work)
         self._commits.add(task)
-        task.add_done_callback(self._commits.discard)
+        task.add_done_callback(self._commit_is_over)
         return task
+
+    def _commit_is_over(self, task: asyncio.Task[Any]) -> None:
+        self._commits.discard(task)
+        if not task.cancelled():
+            task.exception()  # Who asked for it has heard of it, or does not listen any more.
 
     def _carry_out(self, outcome: Outcome) -> None:
         """Start and cancel actions, set the alarm, and tell the listeners."""
@@ -233,7 +245,7 @@ class Engine:
         previous = self._running.get(key)
         if previous is not None and previous.entry != instance.entry:
             previous.cancel_unless_answered()
-        if self._is_stopping or not is_running(workflow.lifecycle, instance):
+        if not self._is_acting or not is_running(workflow.lifecycle, instance):
             return
         is_started = previous is not None and (previous.entry, previous.attempt) == (
             instance.entry,

@@ -88,6 +88,7 @@ class Journal:
                 future.set_result(cast("T", result))
             else:
                 future.set_exception(error)
+                future.exception()  # A caller who was cancelled does not hear it, and need not.
 
         def deliver(result: object, error: BaseException | None) -> None:
             with suppress(RuntimeError):  # The loop is gone: nobody waits for the answer any more.
@@ -157,11 +158,14 @@ class Journal:
         """Run a batch in one transaction; ordinary errors go to those whose work they undo."""
         connection = self._connection
         results: list[tuple[_Job, object, BaseException | None]] = []
+        changes = connection.total_changes
         try:
             connection.execute("BEGIN IMMEDIATE")
             for job in batch:
                 results.append(self._run_one(job))
-            self._probe("before commit")
+            has_changed = connection.total_changes > changes
+            if has_changed:
+                self._probe("before commit")
             connection.execute("COMMIT")
         except sqlite3.Error as error:
             with suppress(sqlite3.Error):
@@ -170,7 +174,8 @@ class Journal:
             for job in batch:
                 job.deliver(None, error)
             return
-        self._probe("after commit")
+        if has_changed:
+            self._probe("after commit")
         for job, result, problem in results:
             job.deliver(result, problem)
 
@@ -226,6 +231,8 @@ def connect(path: Path | str, *, read_only: bool = False) -> sqlite3.Connection:
             place=str(path),
             remedy="Check that the directory exists and that you may read and write in it.",
         ) from error
+    except sqlite3.DatabaseError as error:
+        raise JournalDamagedError(f"the database is damaged: {error}", place=str(path)) from error
     return connection
 
 

@@ -16,6 +16,8 @@ from workflow.errors import DataDirectoryError, DirectoryLockedError
 
 LOCK: Final = "lock"
 HOLDER: Final = "holder"
+PATIENCE: Final = 0.1
+"""Seconds."""
 
 
 class DirectoryLock:
@@ -25,7 +27,8 @@ class DirectoryLock:
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock = FileLock(directory / LOCK)
-            self._lock.acquire(timeout=0)
+            # Somebody who only asks whether the lock is held has it for an instant.
+            self._lock.acquire(timeout=PATIENCE, poll_interval=PATIENCE / 5)
             self._holder = directory / HOLDER
             self._holder.write_text(f"process {os.getpid()}: {what}\n", encoding="utf-8")
         except Timeout:

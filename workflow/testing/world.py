@@ -40,6 +40,10 @@ class SimulatedCrash(BaseException):  # noqa: N818 - it is no error, it is the e
     """The process is gone; nothing that it had not committed has happened."""
 
 
+class _NodeDied(Exception):  # noqa: N818 - only a way out of the clock.
+    """Time must not go on before the node was started again."""
+
+
 @dataclass(slots=True)
 class Killer:
     """Counts the points that a node passes and ends it at one of them."""
@@ -87,6 +91,7 @@ class World:
         self.clock = ManualClock(start)
         self.swarm = Swarm(self.clock)
         self.network = MessageNetwork(self.clock)
+        self.clock.watch(self._stop_time_at_a_death)
         self.clock.watch(lambda: self.swarm.is_busy)
         self.check_seconds = 2.0
         self.seconds_per_archive = 1.0
@@ -165,15 +170,10 @@ class World:
         """Let time pass; a node that dies meanwhile is started again at that moment."""
         goal = self.clock.now() + seconds
         while True:
-            moving = asyncio.create_task(self.clock.advance_to(goal))
-            while not moving.done():
-                await asyncio.wait([moving], timeout=0.005)
-                if self._dead() and not moving.done():
-                    moving.cancel()
-            with suppress(asyncio.CancelledError):
-                await moving
+            with suppress(_NodeDied):
+                await self.clock.advance_to(goal)
             dead = self._dead()
-            if not dead and self.clock.now() >= goal:
+            if not dead:
                 return
             for name in dead:
                 await self.restart(name)
@@ -181,6 +181,11 @@ class World:
     def violations(self) -> list[str]:
         """Announcements that should not have been made, by any node."""
         return [problem for place in self._places.values() for problem in place.violations]
+
+    def _stop_time_at_a_death(self) -> bool:
+        if self._dead():
+            raise _NodeDied
+        return False
 
     def _dead(self) -> list[str]:
         return [

@@ -13,6 +13,7 @@ from __future__ import annotations
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from loguru import logger
@@ -133,9 +134,7 @@ class MemoryCarrier:
         while True:
             offer = await search.next_offer()
             content, manifest = offer.checked.content, offer.checked.manifest
-            index = await self._threads.run(
-                lambda content=content: read_index(content), offer.readers
-            )
+            index = await self._threads.run(partial(read_index, content), offer.readers)
             if manifest.is_index(index):
                 self._manifests[locator] = manifest
                 return index

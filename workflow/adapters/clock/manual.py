@@ -28,7 +28,7 @@ import asyncio
 import heapq
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from typing import Final
 
 from loguru import logger
@@ -151,7 +151,7 @@ class ManualClock:
         that is no ``Exception`` (the simulated crash of a test).
         """
         loop = asyncio.get_running_loop()
-        ready = getattr(loop, "_ready", None)
+        ready = self._ready_queue()
         enough = QUIET_ROUNDS_BLIND if ready is None else QUIET_ROUNDS
         give_up_at = loop.time() + self._patience
         quiet = chatter = 0
@@ -173,6 +173,10 @@ class ManualClock:
                 chatter += 1
             else:
                 quiet += 1
+
+    def _ready_queue(self) -> Sized | None:
+        """What the event loop will run next, if it can be seen."""
+        return getattr(asyncio.get_running_loop(), "_ready", None)
 
     def _what_does_not_settle(self) -> str:
         busy = [getattr(one, "__qualname__", repr(one)) for one in self._probes if one()]

@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.faces.command_line import CommandLine, Started
+
+
+def fits_80_columns(text: str) -> bool:
+    return all(len(line) <= 80 for line in text.splitlines())
+
+
+def test_status_says_in_one_line_where_a_community_stands(garden: CommandLine) -> None:
+    said = garden("status")
+    assert said.code == 0
+    head, line = said.out.splitlines()
+    assert head.split() == ["COMMUNITY", "PATH", "NODE", "LIVE", "NEXT"]
+    assert line.startswith("gardeners  [IDLE] → creating → seeding → announcing  control  no ")
+    assert fits_80_columns(said.out)
+    assert "nobody runs" in said.err
+
+
+def test_status_is_honest_about_what_is_live(garden: CommandLine, running: Started) -> None:
+    said = garden("status")
+    assert "  live  " in said.out
+    assert f"live: as recorded at the last step; process {running.process.pid}: node" in said.err
+    (told,) = json.loads(garden("status", "--json").out)
+    assert told["is_live"] is True
+    assert told["is_live_known"] == "as recorded at the last step"
+    assert told["held_by"] == f"process {running.process.pid}: node"
+
+
+def test_status_for_programs(garden: CommandLine) -> None:
+    said = garden("status", "--json")
+    (told,) = json.loads(said.out)
+    assert said.err == ""
+    assert (told["name"], told["state"], told["generation"]) == ("gardeners", "idle", 1)
+    assert told["is_control_node"] is True
+    assert told["is_live"] is False
+    assert told["held_by"] is None
+    assert told["guards"]["has_generation"] is True
+
+
+@pytest.mark.parametrize("which", ["gardeners", "whole id", "beginning of the id"])
+def test_a_community_is_named_in_three_ways(garden: CommandLine, which: str) -> None:
+    (told,) = json.loads(garden("status", "--json").out)
+    name = {"gardeners": "gardeners", "whole id": told["id"]}.get(which, told["id"][:9])
+    said = garden("status", name)
+    assert said.code == 0
+    assert said.out.startswith(f"gardeners\n  {told['id']}\n")
+    assert "  node       control node\n" in said.out
+    assert "  archives   generation 1, not live\n" in said.out
+    assert fits_80_columns(said.out)
+
+
+def test_without_its_key_it_is_a_member(garden: CommandLine) -> None:
+    for key in (garden.data_dir / "keys").iterdir():
+        key.unlink()
+    said = garden("status")
+    assert "gardeners  [IDLE] → settling → fetching → …  member  no" in said.out
+    assert "  node       member\n" in garden("status", "gardeners").out
+
+
+def test_an_empty_directory_has_no_communities(nowhere: CommandLine) -> None:
+    started = nowhere.start("run")
+    started.wait_until_it_says("Running on")
+    assert nowhere("status").err == "No community is known here yet.\n"
+    assert json.loads(nowhere("status", "--json").out) == []
+    started.process.terminate()
+    assert started.ended() == 0
+
+
+def test_why_tells_everything_in_words(garden: CommandLine) -> None:
+    said = garden("why", "gardeners")
+    assert said.code == 0
+    assert fits_80_columns(said.out)
+    assert "It is idle since " in said.out
+    assert "as the control node" in said.out
+    assert "How it came here" in said.out
+    assert "announcing --link_sent--> idle" in said.out
+    assert "  yes  is_control_node       The key is here" in said.out
+    assert "  no   link_is_wanted " in said.out
+    assert "  torrent_missing  holds now, and leads to seeding\n" in said.out
+    assert "  link_waiting     is not in sight\n" in said.out
+    assert "What failed" not in said.out
+
+
+def test_why_for_programs(garden: CommandLine) -> None:
+    told = json.loads(garden("why", "gardeners", "--json").out)
+    assert told["state"] == "idle"
+    assert told["steps"][-1]["event"] == "link_sent"
+    assert told["since"] == told["steps"][-1]["at"]
+    assert told["guards"]["link_is_wanted"] is False
+    assert told["next"][0] == {"event": "torrent_missing", "at": 0.0, "outcome": "leads to seeding"}
+    assert told["next"][1]["at"] is None
+
+
+def test_why_of_a_community_that_is_off(garden: CommandLine) -> None:
+    garden("send", "gardeners", "switched_off")
+    said = garden("why", "gardeners")
+    assert "It is off since " in said.out
+    assert "Its action is drop_torrent, started once." in said.out
+    assert "Its action answers, or fails and is tried again." in said.out
+    assert "[OFF]" in garden("status").out
+
+
+def test_why_names_the_last_failure_and_the_next_try(garden: CommandLine) -> None:
+    (data,) = (garden.data_dir / "archives").glob("*/*/data")
+    index = data.with_name("index.1")
+    index.write_bytes(b"broken")
+    started = garden.start("run")
+    started.wait_until_it_says("pieces_missing")
+    started.process.terminate()
+    assert started.ended() == 0
+    said = garden("why", "gardeners")
+    assert said.code == 0
+    assert "It is downloading" in said.out
+
+
+def test_history_shows_the_newest_steps_oldest_first(garden: CommandLine) -> None:
+    said = garden("history", "gardeners", "--limit", "2")
+    lines = said.out.splitlines()
+    assert len(lines) == 2
+    assert lines[0].startswith("#")
+    assert lines[1].endswith("announcing --link_sent--> idle")
+    assert fits_80_columns(garden("history").out)
+
+
+def test_history_has_no_gaps_and_can_be_resumed(garden: CommandLine) -> None:
+    whole = json.loads(garden("history", "--limit", "1000", "--json").out)
+    assert [step["seq"] for step in whole] == list(range(1, len(whole) + 1))
+    heard: list[int] = []
+    while batch := json.loads(
+        garden("history", "--json", "--limit", "20", "--after", str(heard[-1] if heard else 0)).out
+    ):
+        heard += [step["seq"] for step in batch]
+    assert heard == [step["seq"] for step in whole]
+
+
+def test_history_of_one_community_can_be_resumed(garden: CommandLine) -> None:
+    told = json.loads(garden("history", "gardeners", "--after", "3", "--json").out)
+    assert told[0]["seq"] > 3
+    assert {step["lifecycle"] for step in told} == {"community"}
+    newest = told[-1]["seq"]
+    said = garden("history", "gardeners", "--after", "100000")
+    assert (said.out, said.err) == ("", "No step behind 100000 was taken.\n")
+    assert newest < 100000

@@ -1,0 +1,84 @@
+"""The commands, gathered."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from workflow.cli.checking import check
+from workflow.cli.demo import demo
+from workflow.cli.diagram import diagram
+from workflow.cli.looking import history, status
+from workflow.cli.options import examples
+from workflow.cli.running import run
+from workflow.cli.sending import send
+from workflow.cli.why import why
+
+app = typer.Typer(
+    help="Keep the chat history of communities as archives: create, seed, announce, download.",
+    epilog=examples(
+        "demo             see it happen, in memory, in seconds",
+        "run              keep archives until Ctrl-C",
+        "status           where every community stands",
+        "why gardeners    why one of them stands where it stands",
+    ),
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(is_wanted: bool) -> None:
+    if is_wanted:
+        from importlib.metadata import version  # noqa: PLC0415 - rarely asked for.
+
+        print(f"community-archives {version('community-archives')}")
+        raise typer.Exit
+
+
+@app.callback()
+def community_archives(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """What holds for all commands."""
+
+
+app.command(
+    epilog=examples(
+        "demo",
+        "demo --weeks 52",
+        "demo --data-dir /tmp/demo    to look around there",
+    )
+)(demo)
+app.command(epilog=examples("run", "run --data-dir /srv/archives"))(run)
+app.command(epilog=examples("status", "status gardeners", "status --json"))(status)
+app.command(epilog=examples("why gardeners", "why 0x02ab --json"))(why)
+app.command(
+    epilog=examples(
+        "history gardeners",
+        "history gardeners --limit 100",
+        "history --after 41 --json    go on behind step 41",
+    )
+)(history)
+app.command(
+    epilog=examples(
+        "send gardeners switched_off",
+        "send gardeners switched_on --command-id deploy-7",
+    )
+)(send)
+app.command(
+    epilog=examples(
+        "diagram                            as Markdown",
+        "diagram --main-path --out lifecycle.svg",
+        "diagram gardeners --out way.svg    with the way it came",
+    )
+)(diagram)
+app.command(epilog=examples("check", "check --only 'two devices'"))(check)

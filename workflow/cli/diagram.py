@@ -1,0 +1,108 @@
+"""``diagram``: a lifecycle drawn from its table, with the way that one community took."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from workflow.cli.options import CommunityName, DataDir
+from workflow.cli.place import find, view_of
+from workflow.cli.words import note
+
+if TYPE_CHECKING:
+    from states import Lifecycle
+    from states.drawing import Format, Overlay
+    from workflow.ports.work import Transaction
+
+WAY: Final = 12
+"""So many of the newest steps are drawn."""
+
+
+class Drawn(Enum):
+    """The lifecycles there are."""
+
+    COMMUNITY = "community"
+    ARCHIVE = "archive"
+    NODE = "node"
+
+
+def diagram(
+    community: CommunityName = "",
+    *,
+    lifecycle: Annotated[Drawn, typer.Option(help="Which table.")] = Drawn.COMMUNITY,
+    main_path: Annotated[
+        bool, typer.Option("--main-path", help="Only the main path's states.")
+    ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A .svg, .mmd, .dot or .md file; else Markdown."),
+    ] = None,
+    data_dir: DataDir,
+) -> None:
+    """Draw a lifecycle, and the way a community took.
+
+    Drawn is the table itself; with a community also where it is and how it came there.
+    """
+    from states.drawing import render  # noqa: PLC0415 - loads the tables.
+    from workflow.errors import ConfigurationError  # noqa: PLC0415
+
+    fmt = _format_of(out)
+    if community and lifecycle is not Drawn.COMMUNITY:
+        raise typer.BadParameter("only the community lifecycle can show a community")
+    overlay = _way_of(data_dir, community) if community else None
+    drawn = render(_table(lifecycle), fmt, overlay, main_path_only=main_path)
+    if out is None:
+        print(drawn, end="")
+        return
+    try:
+        out.write_text(drawn, "utf-8")
+    except OSError as error:
+        raise ConfigurationError(
+            f"the picture cannot be written: {error.strerror}",
+            place=str(out),
+            remedy="Choose another --out.",
+        ) from error
+    note(f"Wrote {out}.")
+
+
+def _format_of(out: Path | None) -> Format:
+    if out is None:
+        return "md"
+    formats: dict[str, Format] = {".svg": "svg", ".mmd": "mmd", ".dot": "dot", ".md": "md"}
+    if out.suffix not in formats:
+        raise typer.BadParameter(f"'{out.name}' ends with none of: {', '.join(formats)}")
+    return formats[out.suffix]
+
+
+def _table(which: Drawn) -> Lifecycle[Any, Any, Any, Any, Any]:
+    from states import ARCHIVE_IMPORT, COMMUNITY  # noqa: PLC0415 - loads the tables.
+    from states.node import NODE  # noqa: PLC0415
+
+    tables: dict[Drawn, Lifecycle[Any, Any, Any, Any, Any]] = {
+        Drawn.COMMUNITY: COMMUNITY,
+        Drawn.ARCHIVE: ARCHIVE_IMPORT,
+        Drawn.NODE: NODE,
+    }
+    return tables[which]
+
+
+def _way_of(data_dir: Path, text: str) -> Overlay:
+    from states.community import Event, State  # noqa: PLC0415 - loads the tables.
+    from states.drawing import Overlay  # noqa: PLC0415
+    from workflow.engine.history import steps_of  # noqa: PLC0415
+    from workflow.status import state_of  # noqa: PLC0415
+
+    view = view_of(data_dir)
+    with closing(view.journal):
+
+        def read(tx: Transaction) -> Overlay:
+            known = find(view, tx, text)
+            steps = steps_of(tx, "community", known.id, WAY)
+            way = tuple((State[one.source], Event[one.event], State[one.target]) for one in steps)
+            return Overlay(State[state_of(tx, "community", known.id)], way)
+
+        return view.journal.run(read)

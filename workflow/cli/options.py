@@ -1,0 +1,39 @@
+"""What several commands are told in the same way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from platformdirs import user_data_path
+
+DATA_DIR: Final = "COMMUNITY_ARCHIVES_DATA_DIR"
+EXIT_CODES: Final = """\b
+Exit codes:
+  0  done
+  1  failed: [code], what happened, and what to do, on stderr
+  2  the command was not understood
+  3  the event was refused; nothing has changed"""
+
+CommunityName = Annotated[
+    str, typer.Argument(metavar="COMMUNITY", help="A name, an id, or the beginning of an id.")
+]
+DataDir = Annotated[
+    Path,
+    typer.Option(
+        "--data-dir",
+        metavar="DIR",
+        envvar=DATA_DIR,
+        help="Where everything is kept.",
+        default_factory=lambda: user_data_path("community-archives"),
+        show_default="your user data directory",
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def examples(*lines: str) -> str:
+    """The end of a command's help."""
+    shown = "\n".join(f"  community-archives {line}" for line in lines)
+    return f"\b\nExamples:\n{shown}\n\n{EXIT_CODES}"

@@ -1,0 +1,72 @@
+"""The data directory with the networks that it works on: for now, none beyond this process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypedDict
+
+if TYPE_CHECKING:
+    from workflow.assembly import View
+    from workflow.node import Node
+    from workflow.ports.carrier import Carrier
+    from workflow.ports.clock import Clock
+    from workflow.ports.keys import Keys
+    from workflow.ports.messaging import Messaging
+    from workflow.ports.store import Community
+    from workflow.ports.work import Transaction
+
+KEYS: Final = "keys"
+
+
+class Ports(TypedDict):
+    """What a node and a view are opened with."""
+
+    clock: Clock
+    carrier: Carrier
+    messaging: Messaging
+    keys: Keys
+
+
+def ports(data_dir: Path) -> Ports:
+    """The machine's clock, key files in the data directory, and both networks in memory."""
+    from workflow.adapters.carrier.memory import MemoryCarrier, Swarm  # noqa: PLC0415
+    from workflow.adapters.clock.system import SystemClock  # noqa: PLC0415
+    from workflow.adapters.keys.files import KeyFiles  # noqa: PLC0415
+    from workflow.adapters.messaging.in_process import (  # noqa: PLC0415
+        InProcessMessaging,
+        MessageNetwork,
+    )
+
+    clock = SystemClock()
+    return {
+        "clock": clock,
+        "carrier": MemoryCarrier(Swarm(clock), clock),
+        "messaging": InProcessMessaging(MessageNetwork(clock)),
+        "keys": KeyFiles(data_dir / KEYS),
+    }
+
+
+def node_at(data_dir: Path) -> Node:
+    """The node of this data directory, holding it. Raises ``DataDirectoryError``."""
+    from workflow.assembly import open_node  # noqa: PLC0415
+
+    return open_node(data_dir, **ports(data_dir))
+
+
+def view_of(data_dir: Path) -> View:
+    """What can be seen of this data directory, whoever holds it. Raises ``DataDirectoryError``."""
+    from workflow.assembly import open_view  # noqa: PLC0415
+
+    return open_view(data_dir, **ports(data_dir))
+
+
+def find(view: View, tx: Transaction, text: str) -> Community:
+    """A community by its name, id or beginning of an id.
+
+    Raises ``UnknownCommunityError``, and ``MalformedIdError`` for a whole id that is none.
+    """
+    from workflow.node import public_key_of  # noqa: PLC0415
+
+    if text.startswith("0x") and len(text) >= len("0x") + 66:
+        public_key_of(text)
+    return view.tools.store.find_community(tx, text)

@@ -1,0 +1,78 @@
+"""``run``: hold the data directory and keep archives until told to stop."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from workflow.cli.options import DataDir
+from workflow.cli.place import node_at
+from workflow.cli.words import note
+
+if TYPE_CHECKING:
+    from workflow.engine.steps import Recorded
+
+
+def run(data_dir: DataDir) -> None:
+    """Keep archives until Ctrl-C or SIGTERM.
+
+    Does so for all communities of the data directory, prints one line for each step on stderr, and
+    answers the commands of other processes.
+    """
+    import asyncio  # noqa: PLC0415 - as all that is loaded here, only needed when it comes to it.
+
+    _log_to_stderr()
+    asyncio.run(_run(data_dir))
+
+
+async def _run(data_dir: Path) -> None:
+    import asyncio  # noqa: PLC0415
+    import signal  # noqa: PLC0415
+
+    from workflow.adapters.clock.system import SystemClock  # noqa: PLC0415
+    from workflow.engine.inbox import Inbox, serve  # noqa: PLC0415
+    from workflow.node import THE_NODE  # noqa: PLC0415
+    from workflow.status import state_of  # noqa: PLC0415
+
+    ending = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for each in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(each, ending.set)
+    node = node_at(data_dir)
+    names = {known.id: known.name for known in await node.communities()}
+    node.engine.on_step(lambda step: note(transition(step, names)))
+    note(f"Running on {data_dir}; Ctrl-C ends it.")
+    note("No real network is configured yet: links and archives stay within this process.")
+    async with node:
+        if await node.engine.run(lambda tx: state_of(tx, "node", THE_NODE)) == "DISABLED":
+            note("Archives are disabled for the whole node: nothing will be done.")
+        answering = asyncio.create_task(serve(Inbox(data_dir), node.perform, SystemClock()))
+        answering.add_done_callback(lambda _: ending.set())
+        await ending.wait()
+        answering.cancel()
+        with suppress(asyncio.CancelledError):
+            await answering
+    note("Stopped; everything that was done is kept.")
+
+
+def transition(step: Recorded, names: dict[str, str]) -> str:
+    """``12:00:03  gardeners  creating → seeding  archives_written``."""
+    owner, _, rest = step.id.partition("/")
+    source, target = step.source.lower(), step.target.lower()
+    way = f"{source} → {target}" if source != target else f"{source} stays"
+    archive = f"archive {rest.rpartition('/')[2].removeprefix('0x')[:6]}" if rest else ""
+    what = "  ".join(filter(None, (names.get(owner, owner[:12]), archive, way)))
+    why = f"  {step.reason}" if step.reason else ""
+    at = datetime.fromtimestamp(step.at, UTC)
+    return f"{at:%H:%M:%S}  {what}  {step.event.lower()}{why}"
+
+
+def _log_to_stderr() -> None:
+    import sys  # noqa: PLC0415
+
+    from loguru import logger  # noqa: PLC0415
+
+    logger.remove()
+    logger.add(sys.stderr, level="WARNING", format="{time:HH:mm:ss!UTC}  {level: <8} {message}")

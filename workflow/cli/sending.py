@@ -1,0 +1,89 @@
+"""``send``: an event for a community's lifecycle, done by whoever holds the data directory."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from workflow.cli.options import CommunityName, DataDir
+from workflow.cli.place import find, node_at, view_of
+from workflow.cli.words import note, say, step_line
+
+if TYPE_CHECKING:
+    from workflow.engine.inbox import Inbox
+    from workflow.engine.steps import Outcome
+
+REFUSED: Final = 3
+
+
+def send(
+    community: CommunityName,
+    event: Annotated[str, typer.Argument(metavar="EVENT", help="For example switched_off.")],
+    *,
+    command_id: Annotated[
+        str, typer.Option(metavar="ID", help="Yours; with the same id nothing is done twice.")
+    ] = "",
+    wait: Annotated[float, typer.Option(min=0.0, metavar="SECONDS", help="For the answer.")] = 60.0,
+    data_dir: DataDir,
+) -> None:
+    """Send an event; print the step, or the refusal.
+
+    The process that holds the data directory does it; when nobody does, this command takes the
+    step itself and leaves what follows from it to the next run. Events are believed: to say that
+    something has happened does not make it happen.
+    """
+    import asyncio  # noqa: PLC0415 - as all that is loaded here, only needed when it comes to it.
+    from uuid import uuid4  # noqa: PLC0415
+
+    from workflow.engine.inbox import Command, Inbox, ask  # noqa: PLC0415
+
+    view = view_of(data_dir)
+    with closing(view.journal):
+        known = view.journal.run(lambda tx: find(view, tx, community))
+    clock = view.tools.clock
+    command = Command(
+        command_id or str(uuid4()), "community", known.id, event, "operator", clock.now()
+    )
+    inbox = Inbox(data_dir)
+    held: list[Path] = []
+
+    async def hold() -> None:
+        await take_over(data_dir, inbox)
+        held.append(data_dir)
+
+    quiet()
+    outcome = asyncio.run(ask(inbox, command, hold, clock, wait))
+    _tell(outcome, command.id)
+    if held:
+        note("Nobody runs on this data directory: what follows from this waits for the next run.")
+
+
+def quiet() -> None:
+    """Let the library's log say nothing: what a person needs to know, the command tells itself."""
+    from loguru import logger  # noqa: PLC0415
+
+    logger.remove()
+
+
+async def take_over(data_dir: Path, inbox: Inbox) -> None:
+    """Hold the data directory for as long as it takes to answer what waits; start nothing."""
+    from workflow.engine.inbox import drain  # noqa: PLC0415
+
+    node = node_at(data_dir)
+    try:
+        await drain(inbox, node.perform)
+    finally:
+        await node.stop()
+
+
+def _tell(outcome: Outcome, command_id: str) -> None:
+    if outcome.is_repeat:
+        note(f"This command ({command_id}) was done before; its answer was:")
+    if outcome.refusal:
+        say(f"refused: {outcome.refusal}")
+        raise typer.Exit(REFUSED)
+    for step in outcome.steps:
+        say(step_line(step))
