@@ -57,7 +57,7 @@ wheel: $(STAMP) ## build the wheel into dist/
 	$(BIN)/python -m build --wheel --no-isolation --outdir $(DIST)
 
 diagrams: $(STAMP) ## draw the lifecycles from their tables into diagrams/
-	$(BIN)/community-archives diagrams --output diagrams
+	$(BIN)/python -m states.drawing diagrams
 
 proto: $(STAMP) ## generate workflow/archive/pb from workflow/archive/proto
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m grpc_tools.protoc -I $(PROTO) \

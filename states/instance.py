@@ -94,9 +94,11 @@ def advance(
     setbacks = instance.setbacks
     if has_failed:
         earlier = _failures_before(setbacks, step.source.name)
-        delay = backoff.delay(earlier + instance.attempts, f"{instance.id}:{instance.entry}")
-        # While it is tried again in place, the attempts themselves do the counting.
-        failures = earlier if is_again else earlier + instance.attempts
+        # In place the tries count from the last arrival, so that nothing sits out a long wait in a
+        # state that it could leave. Once it is left, all failures since a success count.
+        counted = instance.attempts if is_again else earlier + instance.attempts
+        delay = backoff.delay(counted, f"{instance.id}:{instance.entry}")
+        failures = earlier if is_again else counted
         note = Setback(step.source.name, failures, now, now + delay, reason)
         setbacks = _without(setbacks, step.source.name, note)
     elif step.target is lifecycle.initial:

@@ -195,7 +195,7 @@ def reference_signal(
     id: str, signal: community.Signal | archive_import.Signal, details: Mapping[str, Json]
 ) -> Mapping[str, Json]:
     """A signal as the reference's clients know it: names, keys and units (seconds)."""
-    event: dict[str, Json] = {"communityId": id.split("/")[0]}
+    event: dict[str, Json] = {"communityId": id.partition("/")[0]}
     if signal in WITH_TIMES:
         event |= {"from": details.get("from", 0), "to": details.get("to", 0)}
     return {"type": signal.value, "event": event}

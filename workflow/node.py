@@ -16,7 +16,7 @@ from states.node import Event as NodeEvent
 from states.node import State as NodeState
 from workflow.actions.import_messages import new_message
 from workflow.actions.tools import Tools
-from workflow.archive.codec import MAX_CHUNK_WEIGHT
+from workflow.archive.codec import MAX_CHUNK_LENGTH, MAX_CHUNK_WEIGHT
 from workflow.archive.message import ArchivedMessage
 from workflow.archive.ratchet import RatchetKey
 from workflow.archive.windows import INTERVAL
@@ -30,6 +30,7 @@ from workflow.ports.work import Transaction
 from workflow.status import Status, out_of_step, state_of, status_of
 
 THE_NODE: Final = "node"
+ID_DIGITS: Final = 66
 REANNOUNCE_AFTER: Final = 8 * 3600.0
 """Seconds: people were found to wait for days for a link that had passed them by."""
 
@@ -197,10 +198,12 @@ class Node:
             for message in batch:
                 if message.topic not in topics:
                     self._store.count_refusal(tx, id, "message of a foreign topic")
-                elif message.weight > MAX_CHUNK_WEIGHT:
+                    continue
+                new = new_message(message)
+                if new.weight > MAX_CHUNK_WEIGHT or len(new.encoded) > MAX_CHUNK_LENGTH:
                     self._store.count_refusal(tx, id, "message too large for an archive")
                 else:
-                    good.append(new_message(message))
+                    good.append(new)
             added.append(self._store.add_messages(tx, id, good, self._tools.clock.now()))
 
         good: list[NewMessage] = []
@@ -288,7 +291,7 @@ class Node:
 def public_key_of(id: str) -> bytes:
     """The compressed public key (33 bytes) that an id is. Raises ``MalformedIdError``."""
     digits = id.removeprefix("0x")
-    if not id.startswith("0x") or len(digits) != 66 or digits[:2] not in ("02", "03"):
+    if not id.startswith("0x") or len(digits) != ID_DIGITS or digits[:2] not in ("02", "03"):
         raise MalformedIdError(
             "a community id is 0x and 66 hexadecimal digits that begin with 02 or 03",
             place=id[:80],

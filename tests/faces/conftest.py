@@ -35,7 +35,7 @@ async def _plant(directory: Path) -> None:
     )
     clock.watch(lambda: node.engine.is_busy)
     async with node:
-        id = await node.create_community("gardeners", private_key=bytes([7]) * 32)  # noqa: A001
+        id = await node.create_community("gardeners", private_key=bytes([7]) * 32)
         await node.add_topic(id, b"seed")
         await node.enable()
         now = clock.now()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import FrozenInstanceError, fields, replace
+from typing import Any
 
 import pytest
 
+from states import archive_import, node
 from states.community import COMMUNITY, Event, Facts, State
-from states.lifecycle import Refusal, Step, decide, explain
+from states.instance import DEFAULT_BACKOFF, Instance
+from states.lifecycle import Level, Refusal, Rule, Setback, Step, decide, explain, look
 
 CONTROL = Facts(
     now=1_000.0,
@@ -59,3 +62,38 @@ def test_a_lifecycle_shows_itself_as_a_picture() -> None:
     assert shown["image/svg+xml"].startswith("<svg")
     assert all(state.value in shown["image/svg+xml"] for state in State)
     assert set(COMMUNITY._repr_mimebundle_(include={"text/plain"}, exclude=None)) <= set(shown)
+
+
+VALUES: list[Any] = [
+    COMMUNITY.rules[0],
+    COMMUNITY.levels[State.IDLE][0],
+    Setback("SEEDING", 1, 0.0, 5.0),
+    look(COMMUNITY, State.IDLE, CONTROL, 0.0),
+    decide(COMMUNITY, State.OFF, Event.SWITCHED_ON, CONTROL),
+    decide(COMMUNITY, State.OFF, Event.SETTLED, CONTROL),
+    CONTROL,
+    archive_import.Facts(),
+    node.Facts(),
+    Instance("c", State.OFF),
+    DEFAULT_BACKOFF,
+]
+
+
+@pytest.mark.parametrize("value", [COMMUNITY, *VALUES], ids=lambda one: type(one).__name__)
+def test_a_value_never_changes(value: Any) -> None:
+    for name in ("more", *(field.name for field in fields(value))):
+        with pytest.raises(FrozenInstanceError):
+            setattr(value, name, None)
+
+
+@pytest.mark.parametrize("value", VALUES, ids=lambda one: type(one).__name__)
+def test_a_value_has_no_room_for_more(value: Any) -> None:
+    """There are as many as there are communities and steps."""
+    assert not hasattr(value, "__dict__")
+
+
+def test_what_need_not_be_said_is_not_said() -> None:
+    assert Rule((State.OFF,), (Event.SETTLED,), (), State.IDLE).tell == ()
+    assert Rule((State.OFF,), (Event.SETTLED,), (), State.IDLE).discard is False
+    assert Level(Event.SETTLED, len).held_back_by == ()
+    assert Setback("SEEDING", 1, 0.0, 5.0).reason == ""

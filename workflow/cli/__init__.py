@@ -27,7 +27,10 @@ def main() -> None:
     try:
         from workflow.cli.app import app  # noqa: PLC0415 - a stranger is told of before.
 
-        app(prog_name="community-archives")
+        try:
+            app(prog_name="community-archives")
+        finally:
+            sys.stdout.flush()
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except BrokenPipeError:

@@ -126,7 +126,7 @@ def _say_state(reasons: Reasons, view: View, now: float) -> None:
     role = "the control node" if is_control_node(reasons.facts) else "a member"
     say(f"{reasons.community.name}\n  {reasons.community.id}")
     entered = f" since {when(since, now)}" if since is not None else ""
-    say(hanging("  ", f"It is {state.value}{entered}, as {role}."))
+    say(hanging("  ", f"It is {role}, {state.value}{entered}."))
     if not COMMUNITY.waits(state):
         say(f"  Its action is {COMMUNITY.acts[state].value}, started {_times(reasons.instance)}.")
     if reasons.community.condition:

@@ -50,6 +50,8 @@ SWEEP_BATCH: Final = 1000
 THREADS: Final = 2
 COMMIT_AGAIN_CAP: Final = 60.0
 """Seconds between two tries to commit an answer on a disk that takes nothing."""
+WRONG_STATEMENT: Final = (sqlite3.IntegrityError, sqlite3.ProgrammingError)
+"""Not the disk's fault: the same writes would fail for ever."""
 
 
 class Engine:
@@ -140,6 +142,8 @@ class Engine:
         """Run a query or writes that concern no instance. Raises ``JournalWriteError``."""
         try:
             return await self._journal.run(query)
+        except WRONG_STATEMENT:
+            raise
         except sqlite3.Error as error:
             raise JournalWriteError(f"nothing was committed: {error}") from error
 
@@ -207,6 +211,8 @@ class Engine:
     async def _commit_and_carry_out(self, work: Callable[[Transaction], Outcome]) -> Outcome:
         try:
             outcome = await self._journal.run(work)
+        except WRONG_STATEMENT:
+            raise
         except sqlite3.Error as error:
             raise JournalWriteError(f"nothing was committed: {error}") from error
         self._carry_out(outcome)
@@ -288,6 +294,11 @@ class Engine:
             answer = await action(work)
         except JournalClosedError:
             return
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            request = self._failure(workflow, instance, error)  # Not ours: something broke off.
         except Exception as error:  # noqa: BLE001 - any failure is an event of the table.
             request = self._failure(workflow, instance, error)
         else:
@@ -303,7 +314,9 @@ class Engine:
         with suppress(JournalClosedError):
             await self._answer(workflow, instance, work, request)
 
-    def _failure(self, workflow: AnyWorkflow, instance: AnyInstance, error: Exception) -> Request:
+    def _failure(
+        self, workflow: AnyWorkflow, instance: AnyInstance, error: BaseException
+    ) -> Request:
         failed = workflow.lifecycle.failed
         if failed is None:  # The build checks leave no such table.
             raise AssertionError(f"{workflow.name} has no event for failure") from error

@@ -82,8 +82,10 @@ def replay(tx: Transaction, workflow: AnyWorkflow) -> list[str]:
         " ORDER BY seq",
         (workflow.name,),
     ).fetchall()
-    for seq, event, source, target, facts, words in rows:
-        now = workflow.replay(str(event), str(source), str(facts))  # type: ignore[str-bytes-safe]
+    for seq, event, source, target, facts, words in cast(
+        "list[tuple[int, str, str, str, str, str]]", rows
+    ):
+        now = workflow.replay(event, source, facts)
         if now != (target, words):
             complaints.append(f"step {seq} was '{words}' and would now be '{now[1]}'")
     return complaints

@@ -63,6 +63,7 @@ class Journal:
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._probe = probe
         self._pending = 0
+        self._door = threading.Lock()  # Nothing is queued behind the end, where nobody answers.
         self._is_closed = False
         self._connection = connect(path)
         try:
@@ -116,9 +117,10 @@ class Journal:
         return future.result()
 
     def _put(self, job: _Job) -> None:
-        if self._is_closed:
-            raise JournalClosedError
-        self._jobs.put(job)
+        with self._door:
+            if self._is_closed:
+                raise JournalClosedError
+            self._jobs.put(job)
 
     @property
     def is_busy(self) -> bool:
@@ -127,8 +129,9 @@ class Journal:
 
     def close(self) -> None:
         """Commit what is queued and close the file; calling it again does nothing."""
-        self._is_closed = True
-        self._jobs.put(None)
+        with self._door:
+            self._is_closed = True
+            self._jobs.put(None)
         self._thread.join()
         self._connection.close()
 
@@ -161,8 +164,7 @@ class Journal:
         changes = connection.total_changes
         try:
             connection.execute("BEGIN IMMEDIATE")
-            for job in batch:
-                results.append(self._run_one(job))
+            results.extend(self._run_one(job) for job in batch)
             has_changed = connection.total_changes > changes
             if has_changed:
                 self._probe("before commit")
@@ -192,7 +194,8 @@ class Journal:
         return job, result, None
 
     def _end(self, batch: list[_Job], error: BaseException | None) -> None:
-        self._is_closed = True
+        with self._door:
+            self._is_closed = True
         with suppress(sqlite3.Error):
             self._connection.execute("ROLLBACK")
         remaining = list(batch)

@@ -7,11 +7,14 @@ file waits, starts or sends anything. The functions run in the journal's thread.
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from itertools import groupby
 from typing import Any, Final, cast
+
+from loguru import logger
 
 from states import Refusal, Step, decide, explain, look
 from states.instance import (
@@ -32,6 +35,28 @@ AnyInstance = Instance[Any]
 
 LOOKS_IN_A_ROW: Final = 16
 """A waiting state may lead to another at once; a table that never comes to rest is stopped."""
+POSTPONED_BY: Final = 60.0
+"""Seconds until an instance that could not even be looked at is looked at again."""
+DUE: Final = (
+    "SELECT lifecycle, id, state, version, entry, attempts, answered, due_at, setbacks"
+    # With the plus SQLite reads the index of what is due, not all that the lifecycles have.
+    " FROM instance WHERE due_at <= ? AND +lifecycle IN (SELECT value FROM json_each(?))"
+    " ORDER BY due_at LIMIT ?"
+)
+OPEN: Final = (
+    "SELECT id, state, version, entry, attempts, answered, due_at, setbacks"
+    # By itself SQLite would read all instances: it does not know that few are open.
+    " FROM instance INDEXED BY instance_open WHERE lifecycle = ? AND answered = 0"
+)
+SAVE: Final = (
+    "UPDATE instance SET state = ?, version = ?, entry = ?, attempts = ?, answered = ?,"
+    " due_at = ?, setbacks = ? WHERE lifecycle = ? AND id = ? AND version = ? AND entry = ?"
+)
+RECORD: Final = (
+    "INSERT INTO history (seq, lifecycle, id, event, source, target, entry, words, facts, guards,"
+    " signals, details, reason, actor, at, command_id)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +117,15 @@ class Outcome:
             self.wake_at = (
                 instance.due_at if self.wake_at is None else min(self.wake_at, instance.due_at)
             )
+
+    def join(self, other: Outcome) -> None:
+        """Add what another part of the same transaction did."""
+        self.steps += other.steps
+        if other.moved:
+            self.moved = self.moved or {}
+            self.moved.update(other.moved)
+        if other.wake_at is not None:
+            self.wake_at = min(self.wake_at or other.wake_at, other.wake_at)
 
 
 def load(tx: Transaction, workflow: AnyWorkflow, id: str) -> AnyInstance:
@@ -181,14 +215,14 @@ def take(
             other = workflows[enrolment.lifecycle]
             outcome.touch(other, enrol(tx, other, enrolment.id, now))
     instance = _move(tx, workflow, instance, decision, facts, now, request, outcome)
-    _come_to_rest(tx, workflow, instance, now, outcome)
+    _come_to_rest(tx, workflow, [instance], now, outcome)
     return outcome
 
 
 def look_again(tx: Transaction, workflow: AnyWorkflow, id: str, now: float) -> Outcome:
     """Let a waiting instance look at its levels, because something may have changed."""
     outcome = Outcome([])
-    _come_to_rest(tx, workflow, load(tx, workflow, id), now, outcome)
+    _come_to_rest(tx, workflow, [load(tx, workflow, id)], now, outcome)
     return outcome
 
 
@@ -196,39 +230,65 @@ def sweep(
     tx: Transaction, workflows: Mapping[str, AnyWorkflow], now: float, limit: int
 ) -> tuple[Outcome, bool]:
     """Do what is due for up to ``limit`` instances; True when there is more."""
-    rows = tx.execute(
-        "SELECT lifecycle, id, state, version, entry, attempts, answered, due_at, setbacks"
-        " FROM instance WHERE due_at <= ? ORDER BY due_at LIMIT ?",
-        (now, limit),
-    ).fetchall()
+    rows = tx.execute(DUE, (now, json.dumps(list(workflows)), limit)).fetchall()
     outcome = Outcome([])
     for name, group in groupby(sorted(rows, key=lambda row: str(row[0])), key=lambda row: row[0]):
-        workflow = workflows.get(str(name))
-        if workflow is None:
-            continue
-        instances = [from_row(workflow, row[1:]) for row in group]
-        waiting = [one for one in instances if workflow.lifecycle.waits(one.state)]
-        for instance in instances:
-            if not workflow.lifecycle.waits(instance.state):
-                _save(tx, workflow, instance, start(instance), outcome)
-        _look_at_all(tx, workflow, waiting, now, outcome)
+        _do_due(tx, workflows[str(name)], [row[1:] for row in group], now, outcome)
     next_due = tx.execute("SELECT min(due_at) FROM instance WHERE due_at > ?", (now,)).fetchone()
     outcome.wake_at = cast("float | None", next_due[0]) if next_due else None
     return outcome, len(rows) == limit
+
+
+def _do_due(
+    tx: Transaction,
+    workflow: AnyWorkflow,
+    rows: Sequence[Sequence[Value]],
+    now: float,
+    outcome: Outcome,
+) -> None:
+    """Do what is due, together where possible; whoever cannot be looked at holds up no other."""
+    done = Outcome([])
+    tx.execute("SAVEPOINT due", ())
+    try:
+        instances = [from_row(workflow, row) for row in rows]
+        for instance in instances:
+            if not workflow.lifecycle.waits(instance.state):
+                _save(tx, workflow, instance, start(instance), done)
+        _come_to_rest(tx, workflow, instances, now, done)
+    except sqlite3.Error:  # The disk's failure is everybody's.
+        raise
+    except Exception as error:  # noqa: BLE001 - a facts reader or a guard: the instance's own.
+        tx.execute("ROLLBACK TO due", ())
+        tx.execute("RELEASE due", ())
+        if len(rows) > 1:
+            for row in rows:
+                _do_due(tx, workflow, [row], now, outcome)
+        else:
+            _postpone(tx, workflow, str(rows[0][0]), now, error)
+    else:
+        tx.execute("RELEASE due", ())
+        outcome.join(done)
+
+
+def _postpone(
+    tx: Transaction, workflow: AnyWorkflow, id: str, now: float, error: Exception
+) -> None:
+    """Leave an instance as it is for a while: nothing can be decided about it now."""
+    logger.bind(lifecycle=workflow.name, community=id).opt(exception=error).error(
+        "{} cannot be looked at; again in {} s", id, POSTPONED_BY
+    )
+    tx.execute(
+        "UPDATE instance SET due_at = ?, version = version + 1 WHERE lifecycle = ? AND id = ?",
+        (now + POSTPONED_BY, workflow.name, id),
+    )
 
 
 def recover(tx: Transaction, workflows: Mapping[str, AnyWorkflow], now: float) -> Outcome:
     """After a restart: interrupted actions start again or count as failed, waiting states look."""
     outcome = Outcome([])
     for workflow in workflows.values():
-        rows = tx.execute(
-            "SELECT id, state, version, entry, attempts, answered, due_at, setbacks"
-            " FROM instance WHERE lifecycle = ? AND answered = 0",
-            (workflow.name,),
-        ).fetchall()
-        for instance in (from_row(workflow, row) for row in rows):
-            if is_running(workflow.lifecycle, instance):
-                _restart(tx, workflows, workflow, instance, now, outcome)
+        for row in tx.execute(OPEN, (workflow.name,)).fetchall():
+            _restart(tx, workflows, workflow, row, now, outcome)
         _stir(tx, workflow, now)
     return outcome
 
@@ -237,20 +297,35 @@ def _restart(
     tx: Transaction,
     workflows: Mapping[str, AnyWorkflow],
     workflow: AnyWorkflow,
-    instance: AnyInstance,
+    row: Sequence[Value],
     now: float,
     outcome: Outcome,
 ) -> None:
-    failed = workflow.lifecycle.failed
-    if failed is None or survives_restart(instance):
-        _save(tx, workflow, instance, start(instance), outcome)
-        return
-    reason = f"the process ended {instance.attempts} times while {instance.state.value}"
-    request = Request(failed, "restart", entry=instance.entry, reason=reason)
-    result = take(tx, workflows, workflow, instance.id, request, now)
-    outcome.steps += result.steps
-    for moved in (result.moved or {}).values():
-        outcome.touch(workflow, moved)
+    """Start an interrupted action again, or count it as failed; one that cannot be decided waits.
+
+    That one's trouble must not keep the whole engine from starting.
+    """
+    done = Outcome([])
+    tx.execute("SAVEPOINT restart", ())
+    try:
+        instance = from_row(workflow, row)
+        failed = workflow.lifecycle.failed
+        if not is_running(workflow.lifecycle, instance):
+            pass
+        elif failed is None or survives_restart(instance):
+            _save(tx, workflow, instance, start(instance), done)
+        else:
+            reason = f"the process ended {instance.attempts} times while {instance.state.value}"
+            request = Request(failed, "restart", entry=instance.entry, reason=reason)
+            done = take(tx, workflows, workflow, instance.id, request, now)
+    except sqlite3.Error:
+        raise
+    except Exception as error:  # noqa: BLE001 - as in the sweep.
+        tx.execute("ROLLBACK TO restart", ())
+        _postpone(tx, workflow, str(row[0]), now, error)
+    else:
+        outcome.join(done)
+    tx.execute("RELEASE restart", ())
 
 
 def _stir(tx: Transaction, workflow: AnyWorkflow, now: float) -> None:
@@ -269,15 +344,20 @@ def _stir(tx: Transaction, workflow: AnyWorkflow, now: float) -> None:
 
 
 def _come_to_rest(
-    tx: Transaction, workflow: AnyWorkflow, instance: AnyInstance, now: float, outcome: Outcome
+    tx: Transaction,
+    workflow: AnyWorkflow,
+    instances: Iterable[AnyInstance],
+    now: float,
+    outcome: Outcome,
 ) -> None:
     """Look at the levels of waiting states until none leads on."""
-    waiting = [instance]
+    waiting = list(instances)
     for _ in range(LOOKS_IN_A_ROW):
         waiting = _look_at_all(tx, workflow, waiting, now, outcome)
         if not waiting:
             return
-    _save(tx, workflow, waiting[0], wake_later(waiting[0], now + 1.0), outcome)
+    for instance in waiting:
+        _save(tx, workflow, instance, wake_later(instance, now + 1.0), outcome)
 
 
 def _look_at_all(

@@ -14,7 +14,7 @@ from typing import Generic, Protocol, TypeAlias, TypeVar
 E_co = TypeVar("E_co", bound=Enum, covariant=True)
 T = TypeVar("T")
 
-Json: TypeAlias = "str | int | float | bool | None | Sequence[Json] | Mapping[str, Json]"
+Json: TypeAlias = "str | int | float | bool | Sequence[Json] | Mapping[str, Json] | None"
 Value: TypeAlias = str | int | float | bytes | None
 
 

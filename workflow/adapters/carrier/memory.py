@@ -60,7 +60,7 @@ class Swarm:
         self._carriers.remove(carrier)
 
     def offers(self, locator: str) -> Iterator[Offer]:
-        """Everybody's live offers of this content, the longest member's first."""
+        """Everybody's live offers of this content, in the order of joining."""
         for carrier in tuple(self._carriers):
             if (offer := carrier.offer(locator)) is not None:
                 yield offer

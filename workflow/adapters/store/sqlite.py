@@ -503,8 +503,7 @@ class SqliteStore:
 
 
 def _community(row: Sequence[Value]) -> Community:
-    community = Community(*row)  # type: ignore[arg-type]
-    return community
+    return Community(*row)  # type: ignore[arg-type]
 
 
 def _generation(row: Sequence[Value] | None) -> Generation | None:

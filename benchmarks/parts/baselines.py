@@ -1,0 +1,145 @@
+"""What one would write without this project: a registered model, or a job, for each community."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from apscheduler.executors.debug import DebugExecutor
+from apscheduler.jobstores.memory import MemoryJobStore
+from apscheduler.schedulers.base import STATE_RUNNING, BaseScheduler
+from apscheduler.triggers.interval import IntervalTrigger
+from transitions import EventData, Machine
+
+from states import COMMUNITY
+from states.community import Facts, State
+
+logging.getLogger("apscheduler").setLevel(logging.WARNING)
+logging.getLogger("transitions").setLevel(logging.WARNING)
+
+OVERDUE: Final = timedelta(hours=1)
+
+
+class Model:
+    """One community as transitions wants it: an object that is registered."""
+
+    def __init__(self, facts: Facts) -> None:
+        self.facts = facts
+        self.state = State.IDLE.name
+
+    def trigger(self, event: str) -> bool:
+        """Replaced by the machine, which would rather have it declared."""
+        raise NotImplementedError
+
+
+def machine() -> Machine:
+    """The shipped table as an ordinary machine, guards and all."""
+    made = Machine(
+        model=None,
+        states=[state.name for state in State],
+        initial=State.IDLE.name,
+        auto_transitions=False,
+        send_event=True,
+        ignore_invalid_triggers=True,
+    )
+    for rule in COMMUNITY.rules:
+        for event in rule.on:
+            for source in rule.within:
+                made.add_transition(
+                    event.name,
+                    source.name,
+                    rule.target(source).name if rule.is_entry else None,
+                    conditions=[_condition(guard) for guard in rule.given],
+                )
+    return made
+
+
+def _condition(guard: Callable[[Facts], bool]) -> Callable[[EventData], bool]:
+    def condition(event: EventData) -> bool:
+        return guard(event.model.facts)
+
+    return condition
+
+
+def register(count: int) -> tuple[Machine, list[Model]]:
+    """So many models, one after the other, as communities come."""
+    made = machine()
+    facts = Facts()
+    models = [Model(facts) for _ in range(count)]
+    for model in models:
+        made.add_model(model)
+    return made, models
+
+
+def nothing(_: str) -> None:
+    """All that a job does."""
+
+
+class Scheduler(BaseScheduler):  # type: ignore[misc]  # It has no types.
+    """APScheduler without its thread: what a wake costs, and no waiting."""
+
+    def wakeup(self) -> None:
+        pass
+
+    def shutdown(self, wait: bool = True) -> None:
+        super().shutdown(wait)
+
+    def wake(self) -> None:
+        """Run all that is due, in this thread, which is the cheapest of its executors."""
+        self.state = STATE_RUNNING
+        self._process_jobs()
+
+
+def jobs_in_memory() -> Scheduler:
+    return _scheduler(MemoryJobStore())
+
+
+def has_job_files() -> bool:
+    try:
+        importlib.import_module("sqlalchemy")
+    except ImportError:
+        return False
+    return True
+
+
+def jobs_in_file(path: Path, *, is_durable: bool = True) -> Scheduler:
+    """Jobs in SQLite with the journal's own settings: WAL, and FULL unless it is being built."""
+    sqlalchemy = importlib.import_module("sqlalchemy")
+    stores = importlib.import_module("apscheduler.jobstores.sqlalchemy")
+    database = sqlalchemy.create_engine(f"sqlite:///{path}")
+
+    def connected(connection: Any, _: object) -> None:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute(f"PRAGMA synchronous={'FULL' if is_durable else 'OFF'}")
+
+    sqlalchemy.event.listen(database, "connect", connected)
+    scheduler = _scheduler(stores.SQLAlchemyJobStore(engine=database))
+    scheduler.database = database
+    return scheduler
+
+
+def _scheduler(store: object) -> Scheduler:
+    scheduler = Scheduler(timezone=UTC)
+    scheduler.add_jobstore(store)
+    scheduler.add_executor(DebugExecutor())
+    scheduler.start(paused=True)
+    return scheduler
+
+
+def add_jobs(scheduler: Scheduler, total: int, due: int = 0) -> None:
+    """One weekly job for each community; the first of them are overdue."""
+    now = datetime.now(UTC)
+    for number in range(total):
+        scheduler.add_job(
+            nothing,
+            IntervalTrigger(weeks=1, timezone=UTC),
+            args=[f"0x{number:066x}"],
+            id=f"0x{number:066x}",
+            next_run_time=now - OVERDUE if number < due else now + timedelta(days=1),
+            misfire_grace_time=None,
+            coalesce=True,
+        )

@@ -1,0 +1,133 @@
+"""A table with one row or one guard less, or a guard turned round, never goes unnoticed.
+
+Each mutant is caught by the checks when a table is built, by ``community-archives check``, or by a
+named test; the last kind stands in ``CAUGHT_BY_TEST`` with the test's id and with what it asks of
+the shipped table: the mutant must answer otherwise.
+The same for what holds a condition back after a failure, and for the waiting itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import pytest
+
+from states import ARCHIVE_IMPORT, COMMUNITY, Lifecycle, LifecycleError, Rule, Step, decide
+from states.community import Event, Facts, State, has_generation
+from states.node import NODE
+from workflow.check import Result, check_archive, check_community, check_lifecycle
+
+Table = Lifecycle[Any, Any, Any, Any, Any]
+Mutant = tuple[str, Callable[[], Table]]
+
+
+def is_tried_again_in_place(table: Table) -> bool:
+    """After a first failure the same state is entered anew, before anything is given up."""
+    step = decide(table, State.SEEDING, Event.ACTION_FAILED, Facts(attempts=1, attempts_allowed=3))
+    return isinstance(step, Step) and step.target is State.SEEDING
+
+
+CAUGHT_BY_TEST: dict[str, tuple[str, Callable[[Table], bool]]] = {
+    "community: row 25 removed": (
+        "tests/check/test_mutants.py::test_a_first_failure_is_tried_again_where_it_stands",
+        is_tried_again_in_place,
+    ),
+}
+"""Mutants that settle as well as the table itself, only less stubbornly, and what sees them."""
+
+
+def negated(guard: Callable[[Any], bool], facts: type) -> Callable[[Any], bool]:
+    def refuted(facts: Any) -> bool:
+        return not guard(facts)
+
+    refuted.__name__ = f"not_{guard.__name__}"
+    refuted.__annotations__ = {"facts": facts, "return": bool}
+    return refuted
+
+
+def variants(table: Table) -> Iterator[tuple[str, Rule[Any, Any, Any, Any], Any]]:
+    """Every row with what may replace it: nothing, or itself with another condition."""
+    for number, rule in enumerate(table.rules, 1):
+        yield f"row {number} removed", rule, None
+        for place, guard in enumerate(rule.given):
+            before, after = rule.given[:place], rule.given[place + 1 :]
+            name = guard.__name__
+            yield f"row {number} without {name}", rule, replace(rule, given=before + after)
+            turned = negated(guard, table.facts)
+            yield f"row {number} not {name}", rule, replace(rule, given=(*before, turned, *after))
+
+
+def mutants(table: Table) -> Iterator[Mutant]:
+    for name, rule, instead in variants(table):
+        place = table.rules.index(rule)
+        kept = () if instead is None else (instead,)
+        rules = (*table.rules[:place], *kept, *table.rules[place + 1 :])
+        yield f"{table.name}: {name}", partial(replace, table, rules=rules)
+    for state, levels in table.levels.items():
+        for place, level in enumerate(levels):
+            fewer = levels[:place] + levels[place + 1 :]
+            name = f"{table.name}: {state.value} does not look for {level.event.value}"
+            yield name, partial(replace, table, levels={**table.levels, state: fewer})
+            for held in level.held_back_by:
+                rest = tuple(one for one in level.held_back_by if one is not held)
+                looser = (*levels[:place], replace(level, held_back_by=rest), *levels[place + 1 :])
+                name = f"{table.name}: {level.event.value} not held back by {held.value}"
+                yield name, partial(replace, table, levels={**table.levels, state: looser})
+
+
+CHECKS: dict[str, Callable[[Table], Result]] = {
+    "community": check_community,
+    "archive": check_archive,
+    "node": check_lifecycle,
+}
+ALL = [
+    pytest.param(*mutant, id=mutant[0])
+    for table in (COMMUNITY, ARCHIVE_IMPORT, NODE)
+    for mutant in mutants(table)
+]
+
+
+@pytest.mark.parametrize(("name", "build"), ALL)
+def test_a_mutant_is_caught(name: str, build: Callable[[], Table]) -> None:
+    try:
+        table = build()
+    except LifecycleError:
+        return  # Caught by the checks at build time.
+    if name in CAUGHT_BY_TEST:
+        node, holds = CAUGHT_BY_TEST[name]
+        assert not holds(table), f"{node} does not see: {name}"
+        return
+    result = CHECKS[table.name](table)
+    assert result.counterexample is not None, f"nobody sees: {name}"
+    assert result.counterexample.trace
+
+
+def test_the_list_of_mutants_is_whole() -> None:
+    guards = sum(len(rule.given) for rule in COMMUNITY.rules)
+    held = sum(len(level.held_back_by) for some in COMMUNITY.levels.values() for level in some)
+    looks = sum(len(some) for some in COMMUNITY.levels.values())
+    of_community = [one for one in ALL if str(one.id).startswith("community")]
+    assert len(of_community) == len(COMMUNITY.rules) + 2 * guards + held + looks
+    assert len({one.id for one in ALL}) == len(ALL)
+    assert {one.id for one in ALL} >= set(CAUGHT_BY_TEST)
+
+
+def test_a_first_failure_is_tried_again_where_it_stands() -> None:
+    assert is_tried_again_in_place(COMMUNITY)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(CAUGHT_BY_TEST))
+def test_a_test_is_named_only_where_the_search_sees_nothing(name: str) -> None:
+    table = next(build() for found, build in mutants(COMMUNITY) if found == name)
+    assert check_community(table).counterexample is None
+
+
+def test_a_negated_guard_is_really_the_opposite() -> None:
+    turned = negated(has_generation, Facts)
+    assert turned(Facts(generation=0)) is True
+    assert turned(Facts(generation=1)) is False
+    assert turned.__name__ == "not_has_generation"
