@@ -123,6 +123,11 @@ def is_control_node(facts: Facts) -> bool:
     return facts.holds_control_key and facts.is_control_device and facts.epoch_matches
 
 
+def torrent_is_live(facts: Facts) -> bool:
+    """The archives were checked since the start, are offered, and no error was seen since."""
+    return facts.torrent_is_live
+
+
 def has_generation(facts: Facts) -> bool:
     """There are complete archives on this disk."""
     return facts.generation > 0
@@ -134,21 +139,20 @@ def torrent_was_seeded(facts: Facts) -> bool:
 
 
 def link_is_wanted(facts: Facts) -> bool:
-    """The newest verified link leads to archives that this node lacks and may take.
+    """The newest verified link is newer than all that was sent from here, and leads elsewhere.
 
-    A control node takes only its own history back: once it has archives, it follows no link.
+    For a control node that can only be its own history, from before it took control: a newer link
+    that it did not send ends its control as it comes in.
     """
-    return (
-        facts.link_clock > facts.announced_clock
-        and facts.link_locator != facts.locator
-        and not (is_control_node(facts) and has_generation(facts))
-    )
+    return facts.link_clock > facts.announced_clock and facts.link_locator != facts.locator
 
 
 def history_is_caught_up(facts: Facts) -> bool:
-    """Missed messages and the own earlier archives are here, or waiting for them has ended."""
-    waiting = not facts.is_caught_up or link_is_wanted(facts)
-    return not waiting or facts.now >= facts.catch_up_deadline
+    """Missed messages and the own earlier archives are here, or waiting for them has ended.
+
+    Until then nothing is archived and nothing announced: either would fork the history.
+    """
+    return facts.now >= caught_up_since(facts)
 
 
 def has_new_archives(facts: Facts) -> bool:
@@ -166,6 +170,12 @@ def may_retry(facts: Facts) -> bool:
     return facts.attempts < facts.attempts_allowed
 
 
+def caught_up_since(facts: Facts) -> float:
+    """At once when nothing is missing; else when waiting for it ends."""
+    waits = not facts.is_caught_up or link_is_wanted(facts)
+    return facts.catch_up_deadline if waits else 0.0
+
+
 def torrent_missing_since(facts: Facts) -> float | None:
     """From the start on, and whenever the archives on disk are not live."""
     return 0.0 if has_generation(facts) and not facts.torrent_is_live else None
@@ -180,13 +190,14 @@ def window_closed_since(facts: Facts) -> float | None:
     """From the end of the oldest window with unarchived messages on, plus the grace."""
     if facts.window_due_at is None:
         return None
-    waits = not facts.is_caught_up or link_is_wanted(facts)
-    return max(facts.window_due_at, facts.catch_up_deadline if waits else 0.0)
+    return max(facts.window_due_at, caught_up_since(facts))
 
 
 def announce_due_since(facts: Facts) -> float | None:
     """From the moment on at which the current archives want to be announced (again)."""
-    return facts.announce_due_at
+    if facts.announce_due_at is None:
+        return None
+    return max(facts.announce_due_at, caught_up_since(facts))
 
 
 def settled_since(facts: Facts) -> float | None:
@@ -215,7 +226,7 @@ RULES: tuple[Rule[State, Event, Facts, Signal], ...] = (
     row(S.IDLE,                      E.LINK_WAITING,        link_is_wanted,       S.SETTLING),
     row(S.IDLE,                      E.WINDOW_CLOSED,       (is_control_node, history_is_caught_up),
                                                                                   S.CREATING,   G.CREATING),
-    row(S.IDLE,                      E.ANNOUNCE_DUE,        (is_control_node, announcement_is_due),
+    row(S.IDLE,                      E.ANNOUNCE_DUE,        (is_control_node, announcement_is_due, history_is_caught_up),
                                                                                   S.SEEDING),
     row(S.IDLE,                      CONDITIONS,            otherwise,            STAY),
 
@@ -231,7 +242,8 @@ RULES: tuple[Rule[State, Event, Facts, Signal], ...] = (
     row(S.FETCHING,                  E.KEY_MISSING,         otherwise,            S.IDLE),
     row(S.DOWNLOADING,               E.ARCHIVES_DOWNLOADED, otherwise,            S.SEEDING),
 
-    row(S.SEEDING,                   E.TORRENT_SEEDED,      (is_control_node, announcement_is_due),
+    row(S.SEEDING,                   E.TORRENT_SEEDED,      (is_control_node, torrent_is_live,
+                                                             announcement_is_due, history_is_caught_up),
                                                                                   S.ANNOUNCING, G.SEEDING),
     row(S.SEEDING,                   E.TORRENT_SEEDED,      otherwise,            S.IDLE,       G.SEEDING),
     row(S.SEEDING,                   E.PIECES_MISSING,      otherwise,            S.DOWNLOADING),

@@ -251,7 +251,8 @@ def look(
         since = level.since(facts)
         if since is None:
             continue
-        since = _held_back(level, since, setbacks)
+        if setbacks:
+            since = _held_back(level, since, setbacks)
         if since > now:
             wake_at = since if wake_at is None else min(wake_at, since)
             continue

@@ -78,7 +78,9 @@ def open_node(
             journal.close()
         lock.release()
         raise
-    read_facts = CommunityFacts(keys, carrier, device, timing, lambda: run)
+    read_facts = CommunityFacts(
+        keys, carrier, timing, device=device, run=run, started_at=clock.now()
+    )
     tools = Tools(
         store=SqliteStore(),
         carrier=carrier,
@@ -137,7 +139,9 @@ def open_view(
     with suppress(OSError):  # In a directory that cannot be written nobody runs.
         who = holder(data_dir) if is_held(data_dir) else ""
     device, run = journal.run(lambda tx: (kept(tx, "device"), int(kept(tx, "run") or 0)))
-    read_facts = CommunityFacts(keys, carrier, device, timing or Timing(), lambda: run)
+    read_facts = CommunityFacts(
+        keys, carrier, timing or Timing(), device=device, run=run, started_at=0.0
+    )
 
     def facts(tx: Transaction, id: str) -> community.Facts:
         read = facts_of(read_facts, tx, id, clock.now())

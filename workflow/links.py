@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from typing import Any, Final
 
 from loguru import logger
@@ -77,8 +77,9 @@ class Links:
         while True:
             since = self._tools.clock.now() - RETENTION
             try:
-                async for message in self._tools.messaging.stored(channel, since):
-                    await self.receive(message)
+                async with aclosing(self._tools.messaging.stored(channel, since)) as stored:
+                    async for message in stored:
+                        await self.receive(message)
             except MessagingError as error:
                 logger.bind(community=community).warning("missed links: {}", error)
                 await self._tools.clock.sleep(ASK_AGAIN)

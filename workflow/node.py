@@ -158,7 +158,11 @@ class Node:
     # -- control ----------------------------------------------------------------------------------
 
     async def take_over(self, id: str) -> None:
-        """This device takes control, in a new epoch: its key must be in the key store."""
+        """This device takes control, in a new epoch: its key must be in the key store.
+
+        A newer link that was heard before is still followed first, so that the history goes on
+        where the other device left it.
+        """
         key = (await self.engine.run(lambda tx: self._store.community(tx, id))).control_key
         await self.engine.look(
             "community", id, lambda tx: self._store.claim_control(tx, id, key, self._device)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import importlib
 import logging
-from collections.abc import Callable
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -16,7 +19,8 @@ from apscheduler.triggers.interval import IntervalTrigger
 from transitions import EventData, Machine
 
 from states import COMMUNITY
-from states.community import Facts, State
+from states.community import Event, Facts, State
+from workflow.engine.journal import connect
 
 logging.getLogger("apscheduler").setLevel(logging.WARNING)
 logging.getLogger("transitions").setLevel(logging.WARNING)
@@ -27,13 +31,12 @@ OVERDUE: Final = timedelta(hours=1)
 class Model:
     """One community as transitions wants it: an object that is registered."""
 
+    trigger: Callable[[str], bool]
+    """Given by the machine."""
+
     def __init__(self, facts: Facts) -> None:
         self.facts = facts
         self.state = State.IDLE.name
-
-    def trigger(self, event: str) -> bool:
-        """Replaced by the machine, which would rather have it declared."""
-        raise NotImplementedError
 
 
 def machine() -> Machine:
@@ -76,17 +79,74 @@ def register(count: int) -> tuple[Machine, list[Model]]:
 
 
 def nothing(_: str) -> None:
-    """All that a job does."""
+    """A job that leaves everything to somebody else."""
+
+
+@dataclass
+class Rows:
+    """Where a job that decides for itself finds its model, and where it writes."""
+
+    models: dict[str, Model]
+    connection: sqlite3.Connection
+
+
+ROWS: Final[list[Rows]] = []
+"""A stored job is a function's name and plain arguments, so what it works on lies here."""
+
+
+def decide_and_commit(id: str) -> None:
+    """A job that triggers its community's model and keeps the step, in one commit."""
+    rows = ROWS[-1]
+    model = rows.models[id]
+    source = model.state
+    model.trigger(Event.WINDOW_CLOSED.name)
+    rows.connection.execute("BEGIN IMMEDIATE")
+    rows.connection.execute("UPDATE instance SET state = ? WHERE id = ?", (model.state, id))
+    rows.connection.execute("INSERT INTO history VALUES (NULL, ?, ?, ?)", (id, source, model.state))
+    rows.connection.execute("COMMIT")
+
+
+@contextmanager
+def rows_for(path: Path, total: int, facts: Facts) -> Iterator[None]:
+    """Registered models for all communities, and a table with their states."""
+    made = machine()
+    models = {name(number): Model(facts) for number in range(total)}
+    made.add_model(list(models.values()))
+    with closing(connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("CREATE TABLE instance (id TEXT PRIMARY KEY, state TEXT) WITHOUT ROWID")
+        connection.execute("CREATE TABLE history (seq INTEGER PRIMARY KEY, id, source, target)")
+        connection.execute("BEGIN")
+        connection.executemany(
+            "INSERT INTO instance VALUES (?, ?)", ((id, State.IDLE.name) for id in models)
+        )
+        connection.execute("COMMIT")
+        ROWS.append(Rows(models, connection))
+        try:
+            yield
+        finally:
+            ROWS.pop()
+
+
+def name(number: int) -> str:
+    return f"0x{number:066x}"
 
 
 class Scheduler(BaseScheduler):  # type: ignore[misc]  # It has no types.
     """APScheduler without its thread: what a wake costs, and no waiting."""
+
+    database: Any = None
 
     def wakeup(self) -> None:
         pass
 
     def shutdown(self, wait: bool = True) -> None:
         super().shutdown(wait)
+
+    def close(self) -> None:
+        self.shutdown()
+        if self.database is not None:
+            self.database.dispose()
 
     def wake(self) -> None:
         """Run all that is due, in this thread, which is the cheapest of its executors."""
@@ -130,15 +190,17 @@ def _scheduler(store: object) -> Scheduler:
     return scheduler
 
 
-def add_jobs(scheduler: Scheduler, total: int, due: int = 0) -> None:
+def add_jobs(
+    scheduler: Scheduler, total: int, due: int = 0, job: Callable[[str], None] = nothing
+) -> None:
     """One weekly job for each community; the first of them are overdue."""
     now = datetime.now(UTC)
     for number in range(total):
         scheduler.add_job(
-            nothing,
+            job,
             IntervalTrigger(weeks=1, timezone=UTC),
-            args=[f"0x{number:066x}"],
-            id=f"0x{number:066x}",
+            args=[name(number)],
+            id=name(number),
             next_run_time=now - OVERDUE if number < due else now + timedelta(days=1),
             misfire_grace_time=None,
             coalesce=True,

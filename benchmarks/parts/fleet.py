@@ -20,7 +20,7 @@ from workflow.adapters.store.facts import CommunityFacts, Timing, read_archive_f
 from workflow.adapters.store.schema import STORE
 from workflow.engine.engine import Engine
 from workflow.engine.history import begin_run
-from workflow.engine.journal import Journal, connect
+from workflow.engine.journal import Journal, Probe, connect, no_probe
 from workflow.engine.migrations import ENGINE
 from workflow.engine.workflow import Workflow
 from workflow.ports.keys import Keys
@@ -83,7 +83,8 @@ def build(path: Path, fleet: Fleet) -> None:
         connection.executemany(
             "INSERT INTO community (id, name, control_key, control_device, control_epoch,"
             " claimed_epoch, interval, anchor, reannounce_after, is_enabled, generation,"
-            " candidate, condition) VALUES (?, ?, ?, ?, 2, 2, ?, ?, 28800, 1, ?, 0, '')",
+            " candidate, condition, caught_up_run)"
+            " VALUES (?, ?, ?, ?, 2, 2, ?, ?, 28800, 1, ?, 0, '', 1)",
             (
                 (id, f"c{number}", public, DEVICE, WEEK, ANCHOR,
                  int(fleet.talking <= number < fleet.talking + fleet.seeding))
@@ -118,11 +119,16 @@ def build(path: Path, fleet: Fleet) -> None:
 
 
 @asynccontextmanager
-async def opened(path: Path, keys: Keys, clock: ManualClock) -> AsyncIterator[Engine]:
+async def opened(
+    path: Path, keys: Keys, clock: ManualClock, probe: Probe = no_probe
+) -> AsyncIterator[Engine]:
     """The shipped engine, tables and facts; the actions only wait for a clock that stands."""
-    journal = Journal(path, (*ENGINE, *STORE))
+    journal = Journal(path, (*ENGINE, *STORE), probe=probe)
     run = journal.run_blocking(begin_run)
-    read_facts = CommunityFacts(keys, MemoryCarrier(Swarm(clock)), DEVICE, Timing(), lambda: run)
+    carrier = MemoryCarrier(Swarm(clock))
+    read_facts = CommunityFacts(
+        keys, carrier, Timing(), device=DEVICE, run=run, started_at=clock.now()
+    )
 
     async def act(_: Work) -> Answer[Any]:
         await clock.sleep(1e9)
@@ -138,7 +144,9 @@ async def opened(path: Path, keys: Keys, clock: ManualClock) -> AsyncIterator[En
                 dict.fromkeys(COMMUNITY.actions, act),
                 stirred=read_facts.stirred,
             ),
-            Workflow(ARCHIVE_IMPORT, read_archive_facts, dict.fromkeys(ARCHIVE_IMPORT.actions, act)),
+            Workflow(
+                ARCHIVE_IMPORT, read_archive_facts, dict.fromkeys(ARCHIVE_IMPORT.actions, act)
+            ),
         ],
     )
     clock.watch(lambda: engine.is_busy)

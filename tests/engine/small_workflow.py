@@ -126,8 +126,16 @@ THINGS: Final = (
         "things",
         1,
         (
-            "CREATE TABLE thing (id TEXT PRIMARY KEY, plan TEXT NOT NULL, done INT NOT NULL,"
-            " is_allowed INT NOT NULL, due_at REAL, rest_until REAL NOT NULL)",
+            """
+            CREATE TABLE thing (
+                id         TEXT PRIMARY KEY,
+                plan       TEXT NOT NULL,
+                done       INT  NOT NULL,
+                is_allowed INT  NOT NULL,
+                due_at     REAL,
+                rest_until REAL NOT NULL
+            )
+            """,
         ),
     ),
 )
@@ -251,7 +259,7 @@ class Bench:
         await self.engine.enrol(
             "thing",
             id,
-            lambda tx: tx.execute(  # type: ignore[arg-type, return-value]
+            lambda tx: tx.execute(  # type: ignore[arg-type]
                 "INSERT OR IGNORE INTO thing VALUES (?, ?, 0, 1, ?, 0)", (id, plan, due_at)
             ),
         )
@@ -265,7 +273,7 @@ class Bench:
 
     async def change(self, id: str, column: str, value: float | None) -> None:
         sql = f"UPDATE thing SET {column} = ? WHERE id = ?"  # noqa: S608 - written in the test.
-        await self.engine.look("thing", id, lambda tx: tx.execute(sql, (value, id)))  # type: ignore[arg-type, return-value]
+        await self.engine.look("thing", id, lambda tx: tx.execute(sql, (value, id)))  # type: ignore[arg-type]
 
     async def instance(self, id: str) -> Instance[State]:
         return await self.engine.run(lambda tx: read_instance(tx, self.workflow, id))

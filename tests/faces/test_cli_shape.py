@@ -136,7 +136,7 @@ def test_diagram_shows_where_a_community_is(garden: CommandLine, suffix: str, si
 
 
 def test_diagram_that_cannot_be_written(garden: CommandLine) -> None:
-    said = garden("diagram", "--out", str(garden.data_dir / "no" / "such.svg"))
+    said = garden("diagram", "--out", str(garden.data_dir / "no" / "such.md"))
     assert said.code == 1
     assert said.err.startswith("[configuration] the picture cannot be written")
 

@@ -5,12 +5,15 @@ Also the way to repair: pieces that were found damaged are fetched from other me
 
 from __future__ import annotations
 
+from contextlib import aclosing
+from functools import partial
+
 from states import archive_import
 from states.community import Event
 from workflow.actions.tools import Tools
 from workflow.errors import CarrierError
 from workflow.ports.carrier import Range
-from workflow.ports.work import Answer, Work
+from workflow.ports.work import Answer, Transaction, Work
 
 
 async def download_archives(tools: Tools, work: Work) -> Answer[Event]:
@@ -38,17 +41,28 @@ async def download_archives(tools: Tools, work: Work) -> Answer[Event]:
         for entry in sorted(by_id.values(), key=lambda entry: entry.start)
     ]
     done = 0
-    async for archive in tools.carrier.fetch(generation.locator, content, ranges):
-        done += 1
-        work.report(done, len(ranges), "archives")
-        if archive in missing:
-            entry = by_id[archive]
-            instance = store.instance_of(work.id, generation.lineage, archive)
-            await work.send(
-                "archive",
-                instance,
-                archive_import.Event.PIECES_VERIFIED,
-                {"from": entry.start, "to": entry.end},
-                lambda tx, name=instance: store.set_archive_here(tx, name),  # type: ignore[misc]
-            )
-    return Answer(Event.ARCHIVES_DOWNLOADED, lambda tx: store.complete_candidate(tx, work.id))
+    async with aclosing(tools.carrier.fetch(generation.locator, content, ranges)) as fetched:
+        async for archive in fetched:
+            done += 1
+            work.report(done, len(ranges), "archives")
+            if archive in missing:
+                instance = store.instance_of(work.id, generation.lineage, archive)
+                await work.send(
+                    "archive",
+                    instance,
+                    archive_import.Event.PIECES_VERIFIED,
+                    {"from": by_id[archive].start, "to": by_id[archive].end},
+                    partial(_mark_here, tools, instance),
+                )
+
+    def writes(tx: Transaction) -> None:
+        if candidate is None:
+            store.set_repaired(tx, work.id, tools.clock.now())
+        else:
+            store.complete_candidate(tx, work.id)
+
+    return Answer(Event.ARCHIVES_DOWNLOADED, writes)
+
+
+def _mark_here(tools: Tools, instance: str, tx: Transaction) -> None:
+    tools.store.set_archive_here(tx, instance)

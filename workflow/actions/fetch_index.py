@@ -12,7 +12,7 @@ from workflow.archive.index import IndexEntry, decode_index
 from workflow.archive.ratchet import KeyReference, RatchetKey, decrypt, is_encrypted
 from workflow.errors import CarrierError, RatchetKeyMissingError
 from workflow.ports.store import Generation, Link
-from workflow.ports.work import Answer, Enrolment, Transaction, Work
+from workflow.ports.work import Answer, Reference, Transaction, Work
 
 
 async def fetch_index(tools: Tools, work: Work) -> Answer[Event]:
@@ -42,7 +42,7 @@ async def fetch_index(tools: Tools, work: Work) -> Answer[Event]:
     return Answer(
         Event.INDEX_FETCHED,
         writes,
-        tuple(Enrolment("archive", name(work.id, generation.lineage, one.id)) for one in missing),
+        tuple(Reference("archive", name(work.id, generation.lineage, one.id)) for one in missing),
     )
 
 

@@ -9,7 +9,7 @@ from workflow.archive.codec import decode_archive
 from workflow.archive.message import ArchivedMessage
 from workflow.errors import ArchiveInvalidError, RatchetKeyMissingError
 from workflow.ports.store import NewMessage
-from workflow.ports.work import Answer, Transaction, Work
+from workflow.ports.work import Answer, Reference, Transaction, Work
 
 
 async def import_messages(tools: Tools, work: Work) -> Answer[Event]:
@@ -18,6 +18,7 @@ async def import_messages(tools: Tools, work: Work) -> Answer[Event]:
     community, lineage, entry = await work.read(lambda tx: store.archive(tx, work.id))
     keys = await work.read(lambda tx: store.ratchet_keys(tx, community))
     content = tools.folder.content(community, lineage, 0, 0)
+    stirs = (Reference("community", community),)  # It may wait for its history to be complete.
     try:
         messages = await work.in_thread(
             lambda: [
@@ -33,6 +34,7 @@ async def import_messages(tools: Tools, work: Work) -> Answer[Event]:
         return Answer(
             Event.ARCHIVE_INVALID,
             lambda tx: store.set_archive_done(tx, work.id, is_done=True),
+            stirs=stirs,
             details={"problem": error.explained()},
         )
 
@@ -40,7 +42,7 @@ async def import_messages(tools: Tools, work: Work) -> Answer[Event]:
         store.add_messages(tx, community, messages, tools.clock.now(), archive=work.id)
         store.set_archive_done(tx, work.id, is_done=True)
 
-    return Answer(Event.IMPORT_COMMITTED, writes, details={"messages": len(messages)})
+    return Answer(Event.IMPORT_COMMITTED, writes, stirs=stirs, details={"messages": len(messages)})
 
 
 def new_message(message: ArchivedMessage) -> NewMessage:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from states.community import has_generation, is_control_node, link_is_wanted
+from states.community import has_generation, link_is_wanted
 from workflow.actions.tools import Tools
 from workflow.archive.announcement import SignedAnnouncement
 from workflow.ports.store import Link
@@ -58,7 +58,8 @@ class ReceiveLink:
         is_waiting = known is not None and link_is_wanted(facts)
         first_at = known.first_at if known is not None and is_waiting else now
         store.set_link(tx, Link(community.id, clock, locator, self.opened.message, first_at, now))
-        if is_control_node(facts) and has_generation(facts):
-            # Somebody else has our key. Two who announce would lead the members to and fro.
+        if facts.is_control_device and facts.epoch_matches and has_generation(facts):
+            # Somebody else has our key. Two who announce would lead the members to and fro. That
+            # our own copy of the key may be away just now changes nothing about it.
             store.hand_over(tx, community.id, community.control_key)
             store.set_condition(tx, community.id, ANOTHER_DEVICE)

@@ -6,12 +6,18 @@ Whatever happens later, the same bytes are sent, as often as it takes.
 
 from __future__ import annotations
 
-from states.community import Event, announcement_is_due, is_control_node
+from typing import Final
+
+from states.community import Event, announcement_is_due, history_is_caught_up, is_control_node
 from workflow.actions.tools import Tools
 from workflow.archive.announcement import Announcement, sign
 from workflow.errors import ContentDamagedError
 from workflow.ports import store as rows
 from workflow.ports.work import Answer, Transaction, Work
+
+
+REPAIR_AGAIN: Final = 3600.0
+"""Seconds after a repair in which damage is a failure of the disk, not a reason to fetch again."""
 
 
 async def seed_torrent(tools: Tools, work: Work) -> Answer[Event]:
@@ -25,14 +31,15 @@ async def seed_torrent(tools: Tools, work: Work) -> Answer[Event]:
     try:
         locator = await tools.carrier.publish(content, generation.locator)
     except ContentDamagedError:
-        if not generation.locator:
-            raise  # Nobody else can have these bytes yet.
-        return Answer(Event.PIECES_MISSING)
+        repaired_at = await work.read(lambda tx: tools.store.repaired_at(tx, work.id))
+        if not generation.locator or tools.clock.now() - repaired_at < REPAIR_AGAIN:
+            raise  # Nobody else can have these bytes yet, or this disk loses what it is given.
+        return Answer(Event.PIECES_MISSING, lambda tx: tools.store.drop_candidate(tx, work.id))
 
     def writes(tx: Transaction) -> None:
         tools.store.set_seeded(tx, work.id, locator, tools.clock.now())
         facts = tools.facts(tx, work.id)
-        if is_control_node(facts) and announcement_is_due(facts):
+        if is_control_node(facts) and announcement_is_due(facts) and history_is_caught_up(facts):
             _prepare_announcement(tools, tx, work.id, locator)
 
     return Answer(Event.TORRENT_SEEDED, writes)

@@ -307,6 +307,7 @@ class Engine:
                 "action",
                 answer.writes,
                 answer.enrols,
+                answer.stirs,
                 answer.details,
                 entry=work.entry,
             )

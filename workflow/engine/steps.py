@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from itertools import groupby
-from typing import Any, Final, cast
+from typing import Any, Final, NamedTuple, cast
 
 from loguru import logger
 
@@ -28,7 +28,7 @@ from states.instance import (
 from states.lifecycle import Setback
 from workflow.engine.workflow import Workflow
 from workflow.errors import UnknownInstanceError
-from workflow.ports.work import Enrolment, Json, Transaction, Value, Writes, no_writes
+from workflow.ports.work import Json, Reference, Transaction, Value, Writes, no_writes
 
 AnyWorkflow = Workflow[Any, Any, Any, Any, Any]
 AnyInstance = Instance[Any]
@@ -69,7 +69,8 @@ class Request:
     event: Enum
     actor: str
     writes: Writes = no_writes
-    enrols: tuple[Enrolment, ...] = ()
+    enrols: tuple[Reference, ...] = ()
+    stirs: tuple[Reference, ...] = ()
     details: Mapping[str, Json] | None = None
     entry: int | None = None
     reason: str = ""
@@ -211,11 +212,15 @@ def take(
         outcome.refusal = decision.words
         return outcome
     if not is_void:
-        for enrolment in request.enrols:
-            other = workflows[enrolment.lifecycle]
-            outcome.touch(other, enrol(tx, other, enrolment.id, now))
-    instance = _move(tx, workflow, instance, decision, facts, now, request, outcome)
-    _come_to_rest(tx, workflow, [instance], now, outcome)
+        for new in request.enrols:
+            other = workflows[new.lifecycle]
+            outcome.touch(other, enrol(tx, other, new.id, now))
+        for stirred in request.stirs:
+            _stir(tx, workflows[stirred.lifecycle], [stirred.id], now)
+            outcome.wake_at = now
+    move = _move(workflow, instance, decision, facts, now, request)
+    _write(tx, workflow, [move], now, outcome)
+    _come_to_rest(tx, workflow, [move.after], now, outcome)
     return outcome
 
 
@@ -251,9 +256,8 @@ def _do_due(
     tx.execute("SAVEPOINT due", ())
     try:
         instances = [from_row(workflow, row) for row in rows]
-        for instance in instances:
-            if not workflow.lifecycle.waits(instance.state):
-                _save(tx, workflow, instance, start(instance), done)
+        working = [one for one in instances if not workflow.lifecycle.waits(one.state)]
+        _save(tx, workflow, [(one, start(one)) for one in working], done)
         _come_to_rest(tx, workflow, instances, now, done)
     except sqlite3.Error:  # The disk's failure is everybody's.
         raise
@@ -289,7 +293,7 @@ def recover(tx: Transaction, workflows: Mapping[str, AnyWorkflow], now: float) -
     for workflow in workflows.values():
         for row in tx.execute(OPEN, (workflow.name,)).fetchall():
             _restart(tx, workflows, workflow, row, now, outcome)
-        _stir(tx, workflow, now)
+        _stir(tx, workflow, workflow.stirred(tx), now)
     return outcome
 
 
@@ -313,7 +317,7 @@ def _restart(
         if not is_running(workflow.lifecycle, instance):
             pass
         elif failed is None or survives_restart(instance):
-            _save(tx, workflow, instance, start(instance), done)
+            _save(tx, workflow, [(instance, start(instance))], done)
         else:
             reason = f"the process ended {instance.attempts} times while {instance.state.value}"
             request = Request(failed, "restart", entry=instance.entry, reason=reason)
@@ -328,9 +332,9 @@ def _restart(
     tx.execute("RELEASE restart", ())
 
 
-def _stir(tx: Transaction, workflow: AnyWorkflow, now: float) -> None:
+def _stir(tx: Transaction, workflow: AnyWorkflow, ids: Iterable[str] | None, now: float) -> None:
+    """Let these instances (None: all) look at their levels in the next sweep, if they wait."""
     waiting = [state.name for state, levels in workflow.lifecycle.levels.items() if levels]
-    ids = workflow.stirred(tx)
     if ids is None:
         tx.executemany(
             "UPDATE instance SET due_at = ? WHERE lifecycle = ? AND state = ?",
@@ -356,8 +360,7 @@ def _come_to_rest(
         waiting = _look_at_all(tx, workflow, waiting, now, outcome)
         if not waiting:
             return
-    for instance in waiting:
-        _save(tx, workflow, instance, wake_later(instance, now + 1.0), outcome)
+    _save(tx, workflow, [(one, wake_later(one, now + 1.0)) for one in waiting], outcome)
 
 
 def _look_at_all(
@@ -369,127 +372,153 @@ def _look_at_all(
 ) -> list[AnyInstance]:
     """Look once at the levels of each; returns those that moved on and wait again."""
     waiting = [one for one in instances if workflow.lifecycle.levels.get(one.state)]
-    moved: list[AnyInstance] = []
+    moves: list[_Move] = []
+    put_off: list[tuple[AnyInstance, AnyInstance]] = []
     facts_of_all = workflow.read_facts(tx, waiting, now) if waiting else ()
     for instance, facts in zip(waiting, facts_of_all, strict=True):
         seen = look(workflow.lifecycle, instance.state, facts, now, instance.setbacks)
         if seen.step is not None:
             request = Request(seen.step.event, "engine")
-            after = _move(tx, workflow, instance, seen.step, facts, now, request, outcome)
-            moved.append(after)
+            moves.append(_move(workflow, instance, seen.step, facts, now, request))
         elif instance.due_at != seen.wake_at:
-            _save(tx, workflow, instance, wake_later(instance, seen.wake_at), outcome)
-    return [one for one in moved if workflow.lifecycle.waits(one.state)]
+            put_off.append((instance, wake_later(instance, seen.wake_at)))
+    _save(tx, workflow, put_off, outcome)
+    _write(tx, workflow, moves, now, outcome)
+    return [one.after for one in moves if workflow.lifecycle.waits(one.after.state)]
+
+
+class _Move(NamedTuple):
+    """A step that is decided and not written down yet."""
+
+    before: AnyInstance
+    after: AnyInstance
+    step: Step[Any, Any, Any]
+    facts: object
+    request: Request
 
 
 def _move(
-    tx: Transaction,
     workflow: AnyWorkflow,
     instance: AnyInstance,
     step: Step[Any, Any, Any],
     facts: object,
     now: float,
     request: Request,
-    outcome: Outcome,
-) -> AnyInstance:
-    """Write a step down: the instance (compare-and-swap) and its row in the history."""
-    is_answer = request.entry is not None
+) -> _Move:
     after = advance(
         workflow.lifecycle,
         instance,
         step,
         now,
-        is_answer=is_answer,
+        is_answer=request.entry is not None,
         reason=request.reason,
         backoff=workflow.backoff,
     )
-    _save(tx, workflow, instance, after, outcome)
-    outcome.steps.append(_record(tx, workflow, after, step, facts, now, request))
-    return after
+    return _Move(instance, after, step, facts, request)
+
+
+def _write(
+    tx: Transaction,
+    workflow: AnyWorkflow,
+    moves: Sequence[_Move],
+    now: float,
+    outcome: Outcome,
+) -> None:
+    """Write steps down: the instances (compare-and-swap) and their rows in the history."""
+    if not moves:
+        return
+    _save(tx, workflow, [(move.before, move.after) for move in moves], outcome)
+    row = tx.execute("SELECT coalesce(max(seq), 0) FROM history", ()).fetchone()
+    newest = cast("int", row[0]) if row else 0
+    steps = [_recorded(workflow, move, seq, now) for seq, move in enumerate(moves, newest + 1)]
+    tx.executemany(
+        RECORD,
+        [_as_row(workflow, step, move) for step, move in zip(steps, moves, strict=True)],
+    )
+    outcome.steps += steps
 
 
 def _save(
     tx: Transaction,
     workflow: AnyWorkflow,
-    before: AnyInstance,
-    after: AnyInstance,
+    changes: Sequence[tuple[AnyInstance, AnyInstance]],
     outcome: Outcome,
 ) -> None:
-    setbacks = (
-        json.dumps([[one.state, one.failures, one.at, one.until, one.reason]
-                    for one in after.setbacks])
-        if after.setbacks else "[]"
-    )  # fmt: skip
-    swapped = tx.execute(
-        "UPDATE instance SET state = ?, version = ?, entry = ?, attempts = ?, answered = ?,"
-        " due_at = ?, setbacks = ? WHERE lifecycle = ? AND id = ? AND version = ? AND entry = ?",
-        (
-            after.state.name,
-            after.version,
-            after.entry,
-            after.attempts,
-            after.answered,
-            after.due_at,
-            setbacks,
-            workflow.name,
-            after.id,
-            before.version,
-            before.entry,
-        ),
+    """Write instances as they are now, provided that they are still what they were before."""
+    if not changes:
+        return
+    swapped = tx.executemany(
+        SAVE,
+        [
+            (
+                after.state.name,
+                after.version,
+                after.entry,
+                after.attempts,
+                after.answered,
+                after.due_at,
+                _setbacks_as_json(after.setbacks),
+                workflow.name,
+                after.id,
+                before.version,
+                before.entry,
+            )
+            for before, after in changes
+        ],
     )
-    if swapped.rowcount != 1:
-        raise AssertionError(f"{after.id} was changed by somebody else")
-    outcome.touch(workflow, after)
+    if swapped.rowcount != len(changes):
+        ids = ", ".join(after.id for _, after in changes[:3])
+        raise AssertionError(f"{ids} or others were changed by somebody else")
+    for _, after in changes:
+        outcome.touch(workflow, after)
 
 
-def _record(
-    tx: Transaction,
-    workflow: AnyWorkflow,
-    instance: AnyInstance,
-    step: Step[Any, Any, Any],
-    facts: object,
-    now: float,
-    request: Request,
-) -> Recorded:
+def _setbacks_as_json(setbacks: Sequence[Setback]) -> str:
+    if not setbacks:
+        return "[]"
+    return json.dumps(
+        [[one.state, one.failures, one.at, one.until, one.reason] for one in setbacks]
+    )
+
+
+def _recorded(workflow: AnyWorkflow, move: _Move, seq: int, now: float) -> Recorded:
+    step, request, id = move.step, move.request, move.after.id
     details = dict(request.details or {})
-    signals = tuple(workflow.form_signal(instance.id, signal, details) for signal in step.tell)
-    words = explain(workflow.lifecycle, step)
-    tx.execute(
-        "INSERT INTO history (lifecycle, id, event, source, target, entry, words, facts, guards,"
-        " signals, details, reason, actor, at, command_id)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            workflow.name,
-            instance.id,
-            step.event.name,
-            step.source.name,
-            step.target.name,
-            instance.entry,
-            words,
-            workflow.facts_as_json(facts),
-            json.dumps([[one.rule, one.guard, one.holds] for one in step.tried]),
-            json.dumps(signals) if signals else None,
-            json.dumps(details) if details else None,
-            request.reason,
-            request.actor,
-            now,
-            request.command_id,
-        ),
-    )
-    row = tx.execute("SELECT last_insert_rowid()", ()).fetchone()
     return Recorded(
-        seq=int(cast("int", row[0])) if row else 0,
+        seq=seq,
         lifecycle=workflow.name,
-        id=instance.id,
+        id=id,
         event=step.event.name,
         source=step.source.name,
         target=step.target.name,
-        entry=instance.entry,
-        words=words,
+        entry=move.after.entry,
+        words=explain(workflow.lifecycle, step),
         reason=request.reason,
         actor=request.actor,
         at=now,
         command_id=request.command_id,
-        signals=signals,
+        signals=tuple(workflow.form_signal(id, signal, details) for signal in step.tell),
         details=details,
+    )
+
+
+def _as_row(workflow: AnyWorkflow, step: Recorded, move: _Move) -> tuple[Value, ...]:
+    """The columns of ``RECORD``."""
+    return (
+        step.seq,
+        step.lifecycle,
+        step.id,
+        step.event,
+        step.source,
+        step.target,
+        step.entry,
+        step.words,
+        workflow.facts_as_json(move.facts),
+        json.dumps(move.step.tried),
+        json.dumps(step.signals) if step.signals else None,
+        json.dumps(step.details) if step.details else None,
+        step.reason,
+        step.actor,
+        step.at,
+        step.command_id,
     )

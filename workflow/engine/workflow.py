@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from states import CommunityArchivesError, Lifecycle, Refusal, decide, explain
 from states.instance import Backoff, Instance
@@ -23,6 +23,8 @@ G = TypeVar("G", bound=Enum)
 
 FactsReader = Callable[[Transaction, Sequence[Instance[S]], float], Sequence[F]]
 SignalForm = Callable[[str, G, Mapping[str, Json]], Mapping[str, Json]]
+
+COMPACT: Final = json.JSONEncoder(separators=(",", ":"))
 
 
 class WorkflowError(CommunityArchivesError):
@@ -92,13 +94,12 @@ class Workflow(Generic[S, E, A, F, G]):
 
     def facts_as_json(self, facts: F) -> str:
         """The facts that differ from their defaults: what is stored with a step."""
-        return json.dumps(
+        return COMPACT.encode(
             {
                 name: value
                 for name, default in self._fields
                 if (value := getattr(facts, name)) != default
-            },
-            separators=(",", ":"),
+            }
         )
 
     def facts_from_json(self, stored: str) -> F:

@@ -87,9 +87,10 @@ class Running:
         return self.work.attempt
 
     def cancel(self) -> None:
-        """Cancel the action; its task ends when it has ended."""
-        self.work.cancel()
-        self.task.cancel()
+        """Cancel the action, once: a second time would break off its cleaning up."""
+        if not self.work.is_cancelled():
+            self.work.cancel()
+            self.task.cancel()
 
     def cancel_unless_answered(self) -> None:
         """Cancel an action whose state was left without its answer."""

@@ -6,7 +6,7 @@ called, and which bytes of them form an archive, it is told.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -36,7 +36,9 @@ class Range:
 
 
 HealthListener = Callable[[str], None]
-"""Called with the locator whose health has changed, from any thread."""
+"""Called, from any thread, with a locator that has become live or has failed.
+
+Not called for what was asked for: ``withdraw`` and ``close``."""
 
 
 class Carrier(Protocol):
@@ -63,7 +65,9 @@ class Carrier(Protocol):
         Raises ``NoPeersError`` when nobody reachable has it within the carrier's time limit.
         """
 
-    def fetch(self, locator: str, content: Content, ranges: Sequence[Range]) -> AsyncIterator[str]:
+    def fetch(
+        self, locator: str, content: Content, ranges: Sequence[Range]
+    ) -> AsyncGenerator[str, None]:
         """Bring these ranges of ``data`` to ``content.data``; yields archive ids, each once.
 
         An id is yielded when its bytes are checked and readable from the disk, those that already

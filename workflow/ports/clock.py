@@ -13,7 +13,7 @@ class Ticker(Protocol):
     """A sweep that is being driven."""
 
     def wake_at(self, at: float) -> None:
-        """Sweep no later than at this moment (seconds, UTC epoch)."""
+        """Sweep no later than at this moment (seconds, UTC epoch); from any thread."""
 
     async def stop(self) -> None:
         """Sweep no more; returns when a running sweep has ended."""
@@ -31,6 +31,7 @@ class Clock(Protocol):
     def drive(self, sweep: Sweep, at_most: float) -> Ticker:
         """Call ``sweep`` again and again, never two at once.
 
-        It is called whenever something is due and at least every ``at_most`` seconds, so that a
-        jump of the clock or a suspended machine delays nothing for longer than that.
+        It is called when something is due. After a jump of the clock, or when the machine was
+        suspended, that is no later than ``at_most`` seconds after it was due. A sweep may stop its
+        own drive.
         """

@@ -32,5 +32,6 @@ class Keys(Protocol):
     def sign(self, public_key: bytes, digest: bytes) -> bytes:
         """Sign a 32-byte digest: 65 bytes r || s || v with v 0 or 1, low s (RFC 6979 nonce).
 
-        Raises ``KeyFileError`` when the private key is not here.
+        Raises ``KeyFileError`` when the private key is not here, ``ValueError`` when the digest has
+        another length.
         """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -21,7 +21,11 @@ Receiver = Callable[[Received], Awaitable[None]]
 
 
 class Messaging(Protocol):
-    """Publish and subscribe on named channels (chat ids), and ask for what was missed."""
+    """Publish and subscribe on named channels (chat ids), and ask for what was missed.
+
+    ``publish`` and ``stored`` raise ``MessagingError`` while not connected; subscriptions end with
+    ``close``.
+    """
 
     async def open(self, receive: Receiver) -> None:
         """Connect; from now on deliveries of subscribed channels go to ``receive``."""
@@ -35,7 +39,7 @@ class Messaging(Protocol):
     async def publish(self, channel: str, payload: bytes) -> None:
         """Hand a message to the network. Raises ``MessagingError`` when it was not taken."""
 
-    def stored(self, channel: str, since: float) -> AsyncIterator[Received]:
+    def stored(self, channel: str, since: float) -> AsyncGenerator[Received, None]:
         """What the network still remembers of a channel since this moment (seconds, UTC epoch).
 
         Raises ``MessagingError`` when the question could not be answered completely.

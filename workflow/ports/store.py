@@ -208,7 +208,19 @@ class Store(Protocol):
         """Locators of all generations but the current one."""
 
     def complete_candidate(self, tx: Transaction, community: str) -> None:
-        """All bytes of the candidate are here: it is the generation now."""
+        """All bytes of the candidate are here: it is the generation now.
+
+        In a new lineage, messages that only an older one holds are unarchived again.
+        """
+
+    def drop_candidate(self, tx: Transaction, community: str) -> None:
+        """Nothing is being downloaded any more; what has come of it stays."""
+
+    def set_repaired(self, tx: Transaction, community: str, at: float) -> None:
+        """The generation's damaged bytes were fetched from others at this moment."""
+
+    def repaired_at(self, tx: Transaction, community: str) -> float:
+        """When the generation was last repaired; 0 when it never was."""
 
     def set_seeded(self, tx: Transaction, community: str, locator: str, at: float) -> None:
         """The generation was live at this moment, under this locator."""

@@ -57,8 +57,8 @@ class Migration:
 
 
 @dataclass(frozen=True, slots=True)
-class Enrolment:
-    """An instance that comes into being with a step: of which lifecycle, under which id."""
+class Reference:
+    """An instance, by the name of its lifecycle and its id."""
 
     lifecycle: str
     id: str
@@ -69,12 +69,14 @@ class Answer(Generic[E_co]):
     """What an action found out or did.
 
     ``writes`` may run more than once (after a failed commit), always against what is committed.
+    ``enrols`` come into being with the step, ``stirs`` look at their levels again because of it.
     ``details`` go into the history and to listeners.
     """
 
     event: E_co
     writes: Writes = no_writes
-    enrols: tuple[Enrolment, ...] = ()
+    enrols: tuple[Reference, ...] = ()
+    stirs: tuple[Reference, ...] = ()
     details: Mapping[str, Json] = field(default_factory=dict)
 
 

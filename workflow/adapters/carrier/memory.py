@@ -11,7 +11,7 @@ Hashing and copying run in threads, of which a ``ManualClock`` knows nothing unl
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -142,7 +142,7 @@ class MemoryCarrier:
 
     async def fetch(
         self, locator: str, content: Content, ranges: Sequence[Range]
-    ) -> AsyncIterator[str]:
+    ) -> AsyncGenerator[str, None]:
         """Bring ranges of ``data``; yields archive ids, first those that were here already.
 
         See ``Carrier.fetch``. Raises ``CarrierError`` for ranges that lie outside, too.

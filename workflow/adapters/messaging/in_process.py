@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Final
@@ -221,7 +221,7 @@ class InProcessMessaging:
         self._connected()
         self._network._publish(self.name, channel, payload)  # noqa: SLF001 - the same.
 
-    async def stored(self, channel: str, since: float) -> AsyncIterator[Received]:
+    async def stored(self, channel: str, since: float) -> AsyncGenerator[Received, None]:
         """What the network remembers of a channel since this moment (seconds, UTC epoch).
 
         Raises ``MessagingError`` when it is not connected or the faults say so, possibly after some

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
@@ -24,7 +24,8 @@ FACTS: Final = """
            c.generation, g.locator, g.seeded_at,
            n.missing,
            l.clock, l.locator, l.first_at, l.last_at, l.is_locked,
-           (SELECT max(clock) FROM announcement WHERE community = c.id),
+           (SELECT max(clock) FROM announcement WHERE community = c.id AND sent_at IS NOT NULL),
+           EXISTS (SELECT 1 FROM archive WHERE community = c.id AND is_done = 0),
            a.sent_at, a.clock,
            m.time, m.stored_at
     FROM json_each(?) AS asked
@@ -71,13 +72,21 @@ class CommunityFacts:
     """Reads ``states.community.Facts`` for many communities at once."""
 
     def __init__(
-        self, keys: Keys, carrier: Carrier, device: str, timing: Timing, run: Callable[[], int]
+        self,
+        keys: Keys,
+        carrier: Carrier,
+        timing: Timing,
+        *,
+        device: str,
+        run: int,
+        started_at: float,
     ) -> None:
         self._keys = keys
         self._carrier = carrier
         self._device = device
         self._timing = timing
         self._run = run
+        self._started_at = started_at
 
     def __call__(
         self, tx: Transaction, instances: Sequence[Instance[Any]], now: float
@@ -100,7 +109,7 @@ class CommunityFacts:
             generation, locator, seeded_at,
             missing,
             link_clock, link_locator, link_first_at, link_last_at, link_is_locked,
-            announced_clock,
+            announced_clock, has_open_imports,
             sent_at, current_clock,
             oldest_time, oldest_stored_at,
         ) = cast("tuple[Any, ...]", row)  # fmt: skip
@@ -116,8 +125,9 @@ class CommunityFacts:
                 announce_due_at = 0.0
             elif reannounce_after is not None:
                 announce_due_at = sent_at + reannounce_after
-        deadline = catch_up_deadline
-        if link_clock and not generation:  # An owner who lost its archives waits for them longer.
+        deadline = max(catch_up_deadline, self._started_at + timing.catch_up)
+        if (link_clock or 0) > (announced_clock or 0) and link_locator != locator:
+            # A control node waits longer for archives of its own than for mere messages.
             deadline = max(deadline, link_first_at + timing.own_history)
         return community.Facts(
             now=now,
@@ -138,7 +148,7 @@ class CommunityFacts:
             settle_quiet=timing.settle_quiet,
             settle_limit=timing.settle_limit,
             window_due_at=window_due_at,
-            is_caught_up=caught_up_run == self._run(),
+            is_caught_up=caught_up_run == self._run and not has_open_imports,
             catch_up_deadline=deadline,
             new_archives=missing or 0,
             attempts=attempts,

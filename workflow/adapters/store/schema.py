@@ -32,7 +32,8 @@ STORE: Final = (
                 condition         TEXT NOT NULL,
                 description_clock INT  NOT NULL DEFAULT 0,
                 caught_up_run     INT  NOT NULL DEFAULT 0,
-                catch_up_deadline REAL NOT NULL DEFAULT 0
+                catch_up_deadline REAL NOT NULL DEFAULT 0,
+                repaired_at       REAL NOT NULL DEFAULT 0
             ) WITHOUT ROWID
             """,
             "CREATE INDEX community_name ON community (name)",
@@ -61,8 +62,10 @@ STORE: Final = (
             )
             """,
             "CREATE INDEX message_order ON message (community, time, topic, sequence)",
-            "CREATE INDEX message_unarchived ON message (community, time, stored_at)"
-            " WHERE archive IS NULL",
+            """
+            CREATE INDEX message_unarchived ON message (community, time, stored_at)
+                WHERE archive IS NULL
+            """,
             """
             CREATE TABLE generation (
                 community   TEXT NOT NULL REFERENCES community,

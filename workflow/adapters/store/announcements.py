@@ -1,0 +1,123 @@
+"""Announcements of our own, links of others, and the keys to what is encrypted."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from workflow.archive.ratchet import RatchetKey
+from workflow.ports.store import (
+    Announcement,
+    Link,
+)
+from workflow.ports.work import Transaction
+
+
+class SqliteAnnouncements:
+    """The rows of announcements, links and ratchet keys."""
+
+    def due_announcement(self, tx: Transaction, community: str) -> Announcement | None:
+        """The unsent announcement of the current generation in the current epoch."""
+        row = tx.execute(
+            "SELECT a.community, a.clock, a.locator, a.epoch, a.payload, a.sent_at"
+            " FROM community c JOIN generation g ON g.community = c.id AND g.number = c.generation"
+            " JOIN announcement a ON a.community = c.id AND a.epoch = c.control_epoch"
+            " AND a.locator = g.locator WHERE c.id = ? AND a.sent_at IS NULL"
+            " ORDER BY a.clock DESC LIMIT 1",
+            (community,),
+        ).fetchone()
+        return None if row is None else Announcement(*row)  # type: ignore[arg-type]
+
+    def newest_clock(self, tx: Transaction, community: str) -> int:
+        """The highest clock ever announced or received; 0 before the first."""
+        row = tx.execute(
+            "SELECT max(coalesce((SELECT max(clock) FROM announcement WHERE community = ?1), 0),"
+            " coalesce((SELECT clock FROM link WHERE community = ?1), 0),"
+            " coalesce((SELECT description_clock FROM community WHERE id = ?1), 0))",
+            (community,),
+        ).fetchone()
+        return cast("int", row[0]) if row else 0
+
+    def is_own_announcement(self, tx: Transaction, community: str, payload: bytes) -> bool:
+        """True when exactly these bytes were signed here."""
+        row = tx.execute(
+            "SELECT 1 FROM announcement WHERE community = ? AND payload = ?", (community, payload)
+        ).fetchone()
+        return row is not None
+
+    def add_announcement(self, tx: Transaction, announcement: Announcement) -> None:
+        """Keep a signed announcement before it is sent."""
+        tx.execute(
+            "INSERT INTO announcement VALUES (?, ?, ?, ?, ?, ?)",
+            (
+                announcement.community,
+                announcement.clock,
+                announcement.locator,
+                announcement.epoch,
+                announcement.payload,
+                announcement.sent_at,
+            ),
+        )
+
+    def set_sent(self, tx: Transaction, community: str, clock: int, at: float) -> None:
+        """The announcement with this clock was taken by the network."""
+        tx.execute(
+            "UPDATE announcement SET sent_at = ? WHERE community = ? AND clock = ?",
+            (at, community, clock),
+        )
+        self.raise_description_clock(tx, community, clock)
+
+    def raise_description_clock(self, tx: Transaction, community: str, clock: int) -> None:
+        """A description names this clock; older links are not followed."""
+        tx.execute(
+            "UPDATE community SET description_clock = max(description_clock, ?) WHERE id = ?",
+            (clock, community),
+        )
+
+    def description_clock(self, tx: Transaction, community: str) -> int:
+        """The magnet link clock of the community's description; 0 before the first."""
+        row = tx.execute(
+            "SELECT description_clock FROM community WHERE id = ?", (community,)
+        ).fetchone()
+        return cast("int", row[0]) if row else 0
+
+    def link(self, tx: Transaction, community: str) -> Link | None:
+        """The newest verified link."""
+        row = tx.execute(
+            "SELECT community, clock, locator, payload, first_at, last_at FROM link"
+            " WHERE community = ?",
+            (community,),
+        ).fetchone()
+        return None if row is None else Link(*row)  # type: ignore[arg-type]
+
+    def set_link(self, tx: Transaction, link: Link) -> None:
+        """Replace the newest verified link."""
+        tx.execute(
+            "INSERT OR REPLACE INTO link VALUES (?, ?, ?, ?, ?, ?, 0)",
+            (link.community, link.clock, link.locator, link.payload, link.first_at, link.last_at),
+        )
+
+    def set_link_locked(self, tx: Transaction, community: str) -> None:
+        """The link's index is encrypted with a key that is not here."""
+        tx.execute("UPDATE link SET is_locked = 1 WHERE community = ?", (community,))
+
+    def add_ratchet_key(self, tx: Transaction, community: str, key: RatchetKey) -> None:
+        """Keep a key of an encrypted community; whatever was locked is tried again."""
+        tx.execute(
+            "INSERT OR IGNORE INTO ratchet_key VALUES (?, ?, ?, ?)",
+            (community, key.id, key.key, key.timestamp_ms),
+        )
+        tx.execute("UPDATE link SET is_locked = 0 WHERE community = ?", (community,))
+        tx.execute("UPDATE archive SET is_locked = 0 WHERE community = ?", (community,))
+
+    def ratchet_keys(self, tx: Transaction, community: str) -> list[RatchetKey]:
+        """The keys of a community, newest first."""
+        rows = tx.execute(
+            "SELECT key, timestamp_ms FROM ratchet_key WHERE community = ?"
+            " ORDER BY timestamp_ms DESC",
+            (community,),
+        ).fetchall()
+        group = bytes.fromhex(community.removeprefix("0x"))
+        return [
+            RatchetKey(key, timestamp_ms, group)
+            for key, timestamp_ms in cast("list[tuple[bytes, int]]", rows)
+        ]

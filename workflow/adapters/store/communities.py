@@ -1,0 +1,135 @@
+"""Communities, who controls them, and what was refused on their behalf."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, cast
+
+from workflow.errors import UnknownCommunityError
+from workflow.ports.store import (
+    Community,
+)
+from workflow.ports.work import Transaction, Value
+
+COMMUNITY: Final = (
+    "SELECT id, name, control_key, control_device, control_epoch, claimed_epoch, interval, anchor,"
+    " reannounce_after, is_enabled, generation, candidate, condition FROM community"
+)
+COMMUNITY_BY_ID: Final = COMMUNITY + " WHERE id = ?"
+COMMUNITY_BY_NAME: Final = COMMUNITY + " WHERE name = ?1 OR substr(id, 1, length(?1)) = ?1"
+COMMUNITIES: Final = COMMUNITY + " ORDER BY name, id"
+
+
+class SqliteCommunities:
+    """The rows of communities."""
+
+    def add_community(self, tx: Transaction, community: Community) -> None:
+        """Add a community; one that is known keeps its rows."""
+        tx.execute(
+            "INSERT OR IGNORE INTO community (id, name, control_key, control_device,"
+            " control_epoch, claimed_epoch, interval, anchor, reannounce_after, is_enabled,"
+            " generation, candidate, condition) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                community.id,
+                community.name,
+                community.control_key,
+                community.control_device,
+                community.control_epoch,
+                community.claimed_epoch,
+                community.interval,
+                community.anchor,
+                community.reannounce_after,
+                community.is_enabled,
+                community.generation,
+                community.candidate,
+                community.condition,
+            ),
+        )
+
+    def community(self, tx: Transaction, id: str) -> Community:
+        """One community. Raises ``UnknownCommunityError``."""
+        row = tx.execute(COMMUNITY_BY_ID, (id,)).fetchone()
+        if row is None:
+            raise UnknownCommunityError(f"no community has the id {id}")
+        return _community(row)
+
+    def communities(self, tx: Transaction) -> list[Community]:
+        """All communities, by name."""
+        return [_community(row) for row in tx.execute(COMMUNITIES, ()).fetchall()]
+
+    def find_community(self, tx: Transaction, text: str) -> Community:
+        """By name, id or unique prefix of the id. Raises ``UnknownCommunityError``."""
+        rows = [_community(row) for row in tx.execute(COMMUNITY_BY_NAME, (text,)).fetchall()]
+        exact = [row for row in rows if text in (row.id, row.name)]
+        found = exact or rows
+        if len(found) == 1:
+            return found[0]
+        if not found:
+            raise UnknownCommunityError(f"no community is called '{text}'")
+        names = ", ".join(f"{row.name} ({row.id[:12]})" for row in found)
+        raise UnknownCommunityError(f"'{text}' may mean: {names}", remedy="Give more of the id.")
+
+    def set_enabled(self, tx: Transaction, community: str, *, is_enabled: bool) -> None:
+        """Remember whether the community is meant to be on."""
+        tx.execute("UPDATE community SET is_enabled = ? WHERE id = ?", (is_enabled, community))
+
+    def set_condition(self, tx: Transaction, community: str, condition: str) -> None:
+        """Name a condition that a person should know of; empty when there is none."""
+        tx.execute("UPDATE community SET condition = ? WHERE id = ?", (condition, community))
+
+    def claim_control(self, tx: Transaction, community: str, key: bytes, device: str) -> None:
+        """This device takes control in a new epoch."""
+        tx.execute(
+            "UPDATE community SET control_key = ?, control_device = ?, condition = '',"
+            " control_epoch = control_epoch + 1, claimed_epoch = control_epoch + 1 WHERE id = ?",
+            (key, device, community),
+        )
+
+    def hand_over(self, tx: Transaction, community: str, key: bytes) -> None:
+        """Somebody else has control from now on: a new epoch that nobody here has claimed."""
+        tx.execute(
+            "UPDATE community SET control_key = ?, control_device = '',"
+            " control_epoch = control_epoch + 1 WHERE id = ?",
+            (key, community),
+        )
+
+    def set_caught_up(self, tx: Transaction, community: str, run: int) -> None:
+        """What was missed before this run is here."""
+        tx.execute("UPDATE community SET caught_up_run = ? WHERE id = ?", (run, community))
+
+    def set_catch_up_deadline(self, tx: Transaction, community: str, deadline: float) -> None:
+        """Until when archives wait for what was missed."""
+        tx.execute("UPDATE community SET catch_up_deadline = ? WHERE id = ?", (deadline, community))
+
+    def add_topic(self, tx: Transaction, community: str, topic: bytes) -> None:
+        """A channel's topic (4 bytes); again is once."""
+        tx.execute(
+            "INSERT OR IGNORE INTO topic SELECT ?1, count(*), ?2 FROM topic WHERE community = ?1",
+            (community, topic),
+        )
+
+    def topics(self, tx: Transaction, community: str) -> tuple[bytes, ...]:
+        """The topics of a community in the order in which they were added."""
+        rows = tx.execute(
+            "SELECT topic FROM topic WHERE community = ? ORDER BY position", (community,)
+        )
+        return tuple(cast("bytes", row[0]) for row in rows.fetchall())
+
+    def count_refusal(self, tx: Transaction, community: str, reason: str) -> None:
+        """One more message was refused for this reason."""
+        tx.execute(
+            "INSERT INTO refusal VALUES (?, ?, 1)"
+            " ON CONFLICT (community, reason) DO UPDATE SET count = count + 1",
+            (community, reason),
+        )
+
+    def refusals(self, tx: Transaction, community: str) -> dict[str, int]:
+        """How often what was refused."""
+        rows = tx.execute(
+            "SELECT reason, count FROM refusal WHERE community = ? ORDER BY reason", (community,)
+        ).fetchall()
+        return dict(cast("list[tuple[str, int]]", rows))
+
+
+def _community(row: Sequence[Value]) -> Community:
+    return Community(*row)  # type: ignore[arg-type]

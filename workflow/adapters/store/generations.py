@@ -1,0 +1,223 @@
+"""Generations of files, and the archives that each of them brought."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final, cast
+
+from workflow.archive.index import IndexEntry
+from workflow.errors import UnknownCommunityError
+from workflow.ports.store import (
+    Generation,
+)
+from workflow.ports.work import Transaction, Value
+
+GENERATION: Final = (
+    "SELECT g.community, g.number, g.lineage, g.locator, g.data_length, g.is_own"
+    " FROM community c JOIN generation g ON g.community = c.id"
+)
+CURRENT_GENERATION: Final = GENERATION + " AND g.number = c.generation WHERE c.id = ?"
+CANDIDATE: Final = GENERATION + " AND g.number = c.candidate WHERE c.id = ?"
+
+
+class SqliteGenerations:
+    """The rows of generations and archives."""
+
+    def instance_of(self, community: str, lineage: int, archive: str) -> str:
+        """The id under which the import of an archive is run."""
+        return f"{community}/{lineage}/{archive}"
+
+    def generation(self, tx: Transaction, community: str) -> Generation | None:
+        """The newest complete generation."""
+        return _generation(tx.execute(CURRENT_GENERATION, (community,)).fetchone())
+
+    def candidate(self, tx: Transaction, community: str) -> Generation | None:
+        """The generation that is being downloaded."""
+        return _generation(tx.execute(CANDIDATE, (community,)).fetchone())
+
+    def next_generation(self, tx: Transaction, community: str) -> int:
+        """The number that the next generation will have."""
+        row = tx.execute(
+            "SELECT coalesce(max(number), 0) + 1 FROM generation WHERE community = ?", (community,)
+        ).fetchone()
+        return cast("int", row[0]) if row else 1
+
+    def newest_lineage(self, tx: Transaction, community: str) -> int:
+        """The highest lineage there ever was; 0 when there was none."""
+        row = tx.execute(
+            "SELECT coalesce(max(lineage), 0) FROM generation WHERE community = ?", (community,)
+        ).fetchone()
+        return cast("int", row[0]) if row else 0
+
+    def add_generation(
+        self, tx: Transaction, generation: Generation, entries: Iterable[IndexEntry]
+    ) -> None:
+        """A complete generation of our own making, with the archives that are new in it."""
+        self._insert_generation(tx, generation, missing=0)
+        self._insert_archives(tx, generation, entries, is_own=True)
+        tx.execute(
+            "UPDATE community SET generation = ?, candidate = 0 WHERE id = ?",
+            (generation.number, generation.community),
+        )
+
+    def add_candidate(
+        self, tx: Transaction, generation: Generation, entries: Iterable[IndexEntry]
+    ) -> None:
+        """A generation whose archives (those that are new in its lineage) must be downloaded."""
+        wanted = self.missing_archives(tx, generation.community, generation.lineage, entries)
+        self._insert_archives(tx, generation, wanted, is_own=False)
+        self._insert_generation(tx, generation, len(wanted))
+        tx.execute(
+            "UPDATE community SET candidate = ? WHERE id = ?",
+            (generation.number, generation.community),
+        )
+
+    def missing_archives(
+        self, tx: Transaction, community: str, lineage: int, entries: Iterable[IndexEntry]
+    ) -> list[IndexEntry]:
+        """Those of the entries whose bytes are not on this disk yet."""
+        rows = tx.execute(
+            "SELECT id FROM archive WHERE community = ? AND lineage = ? AND is_here = 1",
+            (community, lineage),
+        ).fetchall()
+        here = {row[0] for row in rows}
+        return [entry for entry in entries if entry.id not in here]
+
+    def set_archive_here(self, tx: Transaction, instance: str) -> None:
+        """The archive's bytes are checked and on this disk."""
+        tx.execute("UPDATE archive SET is_here = 1 WHERE instance = ?", (instance,))
+
+    def communities_of(self, tx: Transaction, locator: str) -> list[str]:
+        """The ids of the communities that have a generation with this locator."""
+        rows = tx.execute(
+            "SELECT DISTINCT community FROM generation WHERE locator = ?", (locator,)
+        ).fetchall()
+        return [str(row[0]) for row in rows]
+
+    def older_locators(self, tx: Transaction, community: str) -> list[str]:
+        """Locators of all generations but the current one."""
+        rows = tx.execute(
+            "SELECT g.locator FROM community c JOIN generation g ON g.community = c.id"
+            " AND g.number != c.generation WHERE c.id = ? AND g.locator != ''",
+            (community,),
+        ).fetchall()
+        return [str(row[0]) for row in rows]
+
+    def drop_candidate(self, tx: Transaction, community: str) -> None:
+        """Nothing is being downloaded any more; what has come of it stays."""
+        tx.execute("UPDATE community SET candidate = 0 WHERE id = ?", (community,))
+
+    def set_repaired(self, tx: Transaction, community: str, at: float) -> None:
+        """The generation's damaged bytes were fetched from others at this moment."""
+        tx.execute("UPDATE community SET repaired_at = ? WHERE id = ?", (at, community))
+
+    def repaired_at(self, tx: Transaction, community: str) -> float:
+        """When the generation was last repaired; 0 when it never was."""
+        row = tx.execute("SELECT repaired_at FROM community WHERE id = ?", (community,)).fetchone()
+        return cast("float", row[0]) if row else 0.0
+
+    def complete_candidate(self, tx: Transaction, community: str) -> None:
+        """All bytes of the candidate are here: it is the generation now."""
+        before, after = self.generation(tx, community), self.candidate(tx, community)
+        if before is not None and after is not None and before.lineage != after.lineage:
+            # No archive of the new lineage has claimed these: they are to be archived again.
+            prefix = self.instance_of(community, after.lineage, "")
+            tx.execute(
+                "UPDATE message SET archive = NULL WHERE community = ?1"
+                " AND archive IS NOT NULL AND substr(archive, 1, length(?2)) <> ?2",
+                (community, prefix),
+            )
+        tx.execute(
+            "UPDATE generation SET missing = 0 WHERE community = ?1"
+            " AND number = (SELECT candidate FROM community WHERE id = ?1)",
+            (community,),
+        )
+        tx.execute(
+            "UPDATE community SET generation = candidate, candidate = 0"
+            " WHERE id = ? AND candidate > 0",
+            (community,),
+        )
+
+    def set_seeded(self, tx: Transaction, community: str, locator: str, at: float) -> None:
+        """The generation was live at this moment, under this locator."""
+        tx.execute(
+            "UPDATE generation SET locator = ?1, seeded_at = ?2 WHERE community = ?3"
+            " AND number = (SELECT generation FROM community WHERE id = ?3)",
+            (locator, at, community),
+        )
+
+    def archives(self, tx: Transaction, community: str, lineage: int) -> list[IndexEntry]:
+        """The archives of a lineage by offset."""
+        rows = tx.execute(
+            'SELECT entry FROM archive WHERE community = ? AND lineage = ? ORDER BY "offset"',
+            (community, lineage),
+        )
+        return [IndexEntry.decode(cast("bytes", row[0])) for row in rows.fetchall()]
+
+    def archive(self, tx: Transaction, instance: str) -> tuple[str, int, IndexEntry]:
+        """Community, lineage and entry of the archive with this instance id."""
+        row = tx.execute(
+            "SELECT community, lineage, entry FROM archive WHERE instance = ?", (instance,)
+        ).fetchone()
+        if row is None:
+            raise UnknownCommunityError(f"no archive is called {instance}")
+        community, lineage, entry = cast("tuple[str, int, bytes]", row)
+        return community, lineage, IndexEntry.decode(entry)
+
+    def set_archive_done(self, tx: Transaction, instance: str, *, is_done: bool) -> None:
+        """The archive is on its way no more: imported, or put aside."""
+        tx.execute("UPDATE archive SET is_done = ? WHERE instance = ?", (is_done, instance))
+
+    def open_archives(self, tx: Transaction, community: str) -> list[str]:
+        """The instance ids of archives that are still on their way."""
+        rows = tx.execute(
+            "SELECT instance FROM archive WHERE community = ? AND is_done = 0", (community,)
+        ).fetchall()
+        return [str(row[0]) for row in rows]
+
+    def set_archive_locked(self, tx: Transaction, instance: str) -> None:
+        """The archive is encrypted with a key that is not here."""
+        tx.execute("UPDATE archive SET is_locked = 1 WHERE instance = ?", (instance,))
+
+    def _insert_generation(self, tx: Transaction, generation: Generation, missing: int) -> None:
+        tx.execute(
+            "INSERT OR REPLACE INTO generation VALUES (?, ?, ?, ?, ?, ?, ?, NULL)",
+            (
+                generation.community,
+                generation.number,
+                generation.lineage,
+                generation.locator,
+                generation.data_length,
+                generation.is_own,
+                missing,
+            ),
+        )
+
+    def _insert_archives(
+        self,
+        tx: Transaction,
+        generation: Generation,
+        entries: Iterable[IndexEntry],
+        *,
+        is_own: bool,
+    ) -> None:
+        rows: list[Sequence[Value]] = [
+            (
+                self.instance_of(generation.community, generation.lineage, entry.id),
+                generation.community,
+                generation.lineage,
+                entry.id,
+                entry.encode(),
+                entry.offset,
+                is_own,
+                is_own,
+                0,
+            )
+            for entry in entries
+        ]
+        if rows:
+            tx.executemany("INSERT OR IGNORE INTO archive VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+
+
+def _generation(row: Sequence[Value] | None) -> Generation | None:
+    return None if row is None else Generation(*row)  # type: ignore[arg-type]
