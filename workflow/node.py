@@ -10,7 +10,8 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from types import TracebackType
 from typing import Final, Self
 
-from states import archive_import, community
+from states import COMMUNITY, archive_import, community
+from states.drawing import Drawing
 from states.node import NODE
 from states.node import Event as NodeEvent
 from states.node import State as NodeState
@@ -27,7 +28,14 @@ from workflow.errors import MalformedIdError
 from workflow.links import Links
 from workflow.ports.store import Community, NewMessage, StoredMessage
 from workflow.ports.work import Transaction
-from workflow.status import Status, out_of_step, state_of, status_of
+from workflow.status import (
+    Status,
+    counts_of_all,
+    out_of_step,
+    state_of,
+    status_of,
+    way_of,
+)
 
 THE_NODE: Final = "node"
 ID_DIGITS: Final = 66
@@ -246,6 +254,14 @@ class Node:
     async def status(self, id: str) -> Status:
         """Where a community stands, and which guards hold now."""
         return await self.engine.run(lambda tx: status_of(tx, self._tools, id))
+
+    async def drawing(self, id: str) -> Drawing:
+        """The community's lifecycle with the way it took; shows itself in Jupyter."""
+        return Drawing(COMMUNITY, await self.engine.run(lambda tx: way_of(tx, id)))
+
+    async def drawing_of_all(self) -> Drawing:
+        """The lifecycle with how many communities are in which state; shows itself in Jupyter."""
+        return Drawing(COMMUNITY, await self.engine.run(counts_of_all))
 
     def signals(self, after: int = 0) -> AsyncIterator[Recorded]:
         """Steps with what they told, without gaps, from the one behind number ``after`` on."""

@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from typing import cast
 
 from states import COMMUNITY
+from states.community import Event as CommunityEvent
 from states.community import Facts, State, is_control_node
+from states.drawing import Overlay
 from workflow.actions.tools import Tools
+from workflow.engine.history import counts, steps_of
 from workflow.ports.work import Transaction
 
 
@@ -80,3 +83,18 @@ def out_of_step(tx: Transaction, node_is_enabled: bool) -> list[tuple[str, bool]
         (node_is_enabled, COMMUNITY.name, State.OFF.name),
     ).fetchall()
     return [(str(id), bool(should_be_on)) for id, should_be_on in rows]
+
+
+def way_of(tx: Transaction, id: str, steps: int = 12) -> Overlay:
+    """One community on the picture of its lifecycle: where it is, and its newest steps."""
+    way = tuple(
+        (State[one.source], CommunityEvent[one.event], State[one.target])
+        for one in steps_of(tx, COMMUNITY.name, id, steps)
+    )
+    return Overlay(State[state_of(tx, COMMUNITY.name, id)], way)
+
+
+def counts_of_all(tx: Transaction) -> Overlay:
+    """All communities on the picture: how many are in which state."""
+    found = counts(tx, COMMUNITY.name)
+    return Overlay(counts={State[name]: count for name, count in found.items()})

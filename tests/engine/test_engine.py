@@ -369,7 +369,7 @@ async def test_a_raising_guard_of_one_holds_up_no_other(
     def read(tx: Transaction, instances: object, now: float) -> object:
         found = original(tx, instances, now)  # type: ignore[arg-type]
         return [
-            replace(facts, is_allowed="perhaps") if one.id == "bad" else facts  # type: ignore[arg-type]
+            replace(facts, is_allowed="perhaps") if one.id == "bad" else facts
             for one, facts in zip(instances, found, strict=True)  # type: ignore[call-overload]
         ]
 

@@ -73,7 +73,6 @@ VALUES: list[Any] = [
     decide(COMMUNITY, State.OFF, Event.SETTLED, CONTROL),
     CONTROL,
     archive_import.Facts(),
-    node.Facts(),
     Instance("c", State.OFF),
     DEFAULT_BACKOFF,
 ]
@@ -81,12 +80,13 @@ VALUES: list[Any] = [
 
 @pytest.mark.parametrize("value", [COMMUNITY, *VALUES], ids=lambda one: type(one).__name__)
 def test_a_value_never_changes(value: Any) -> None:
-    for name in ("more", *(field.name for field in fields(value))):
+    assert fields(value)
+    for field in fields(value):
         with pytest.raises(FrozenInstanceError):
-            setattr(value, name, None)
+            setattr(value, field.name, None)
 
 
-@pytest.mark.parametrize("value", VALUES, ids=lambda one: type(one).__name__)
+@pytest.mark.parametrize("value", [node.Facts(), *VALUES], ids=lambda one: type(one).__name__)
 def test_a_value_has_no_room_for_more(value: Any) -> None:
     """There are as many as there are communities and steps."""
     assert not hasattr(value, "__dict__")

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict
 from enum import Enum
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from loguru import logger
@@ -243,7 +244,7 @@ class Engine:
                                 entry=step.entry)  # fmt: skip
             bound.info("{}: {}{}", step.id, step.words, f" ({step.reason})" if step.reason else "")
             for listener in tuple(self._step_listeners):
-                listener(step)
+                _tell(partial(listener, step))
 
     def _match(self, workflow: AnyWorkflow, instance: AnyInstance) -> None:
         """Make the running task match the instance: cancel an outdated one, start a missing one."""
@@ -277,7 +278,7 @@ class Engine:
 
     def _report(self, key: Key, done: int, total: int, unit: str) -> None:
         for listener in tuple(self._progress_listeners):
-            listener(*key, done, total, unit)
+            _tell(partial(listener, *key, done, total, unit))
 
     async def _act(
         self,
@@ -359,6 +360,14 @@ class Engine:
             return await _joined(future)
         finally:
             self._threads_busy -= 1
+
+
+def _tell(listener: Callable[[], None]) -> None:
+    """Call a listener. What it makes of it is its own affair: the step is committed."""
+    try:
+        listener()
+    except Exception as error:  # noqa: BLE001 - any failure of somebody else's code.
+        logger.opt(exception=error).error("a listener failed")
 
 
 async def _joined(future: Awaitable[T]) -> T:

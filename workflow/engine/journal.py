@@ -186,7 +186,9 @@ class Journal:
         connection.execute("SAVEPOINT work")
         try:
             result = job.query(cast("Transaction", connection))
-        except Exception as error:  # noqa: BLE001 - it belongs to the caller.
+        except Exception as error:  # it belongs to the caller.
+            if not connection.in_transaction:
+                raise  # A full disk: SQLite has undone everything already.
             connection.execute("ROLLBACK TO work")
             connection.execute("RELEASE work")
             return job, None, error

@@ -7,42 +7,58 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Final
 
-from workflow.errors import JournalNewerError
+from workflow.errors import JournalNewerError, JournalWriteError
 from workflow.ports.work import Migration
 
 
 def migrate(connection: sqlite3.Connection, migrations: Sequence[Migration], place: str) -> None:
     """Bring the schema up to date. Raises ``JournalNewerError`` when it is ahead of this program.
 
-    Everything happens in one transaction: a crash leaves the old schema or the new one.
+    Everything happens in one transaction: a crash leaves the old schema or the new one, and so
+    does a statement that fails, with ``JournalWriteError``.
     """
-    connection.execute("BEGIN IMMEDIATE")
     try:
-        connection.execute(
-            "CREATE TABLE IF NOT EXISTS schema_version (component TEXT PRIMARY KEY, number INT)"
-        )
-        applied = dict(connection.execute("SELECT component, number FROM schema_version"))
-        for component, newest in _newest(migrations).items():
-            if applied.get(component, 0) > newest:
-                raise JournalNewerError(
-                    f"the journal's '{component}' tables have version {applied[component]}, "
-                    f"this program knows version {newest}",
-                    place=place,
-                )
-        for migration in migrations:
-            if migration.number > applied.get(migration.component, 0):
-                for statement in migration.statements:
-                    connection.execute(statement)
-                connection.execute(
-                    "INSERT OR REPLACE INTO schema_version VALUES (?, ?)",
-                    (migration.component, migration.number),
-                )
+        connection.execute("BEGIN IMMEDIATE")
+        _apply(connection, migrations, place)
         connection.execute("COMMIT")
+    except sqlite3.Error as error:
+        _undo(connection)
+        raise JournalWriteError(
+            f"the schema could not be brought up to date: {error}", place=place
+        ) from error
     except BaseException:
-        connection.execute("ROLLBACK")
+        _undo(connection)
         raise
+
+
+def _apply(connection: sqlite3.Connection, migrations: Sequence[Migration], place: str) -> None:
+    connection.execute(
+        "CREATE TABLE IF NOT EXISTS schema_version (component TEXT PRIMARY KEY, number INT)"
+    )
+    applied = dict(connection.execute("SELECT component, number FROM schema_version"))
+    for component, newest in _newest(migrations).items():
+        if applied.get(component, 0) > newest:
+            raise JournalNewerError(
+                f"the journal's '{component}' tables have version {applied[component]}, "
+                f"this program knows version {newest}",
+                place=place,
+            )
+    for migration in migrations:
+        if migration.number > applied.get(migration.component, 0):
+            for statement in migration.statements:
+                connection.execute(statement)
+            connection.execute(
+                "INSERT OR REPLACE INTO schema_version VALUES (?, ?)",
+                (migration.component, migration.number),
+            )
+
+
+def _undo(connection: sqlite3.Connection) -> None:
+    with suppress(sqlite3.Error):  # A full disk: SQLite has undone everything already.
+        connection.execute("ROLLBACK")
 
 
 def _newest(migrations: Iterable[Migration]) -> dict[str, int]:
