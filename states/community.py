@@ -88,6 +88,7 @@ class Facts:
     """
 
     now: float = 0.0
+    is_meant_to_be_on: bool = True
 
     holds_control_key: bool = False
     is_control_device: bool = False
@@ -116,6 +117,11 @@ class Facts:
     new_archives: int = 0
     attempts: int = 0
     attempts_allowed: int = 3
+
+
+def is_meant_to_be_on(facts: Facts) -> bool:
+    """Archives are switched on for the node, and for this community."""
+    return facts.is_meant_to_be_on
 
 
 def is_control_node(facts: Facts) -> bool:
@@ -218,7 +224,8 @@ CONDITIONS = (E.TORRENT_MISSING, E.LINK_WAITING, E.WINDOW_CLOSED, E.ANNOUNCE_DUE
 
 RULES: tuple[Rule[State, Event, Facts, Signal], ...] = (
     #   in                           on                     if                    go to         and tell
-    row(S.OFF,                       E.SWITCHED_ON,         otherwise,            S.IDLE),
+    row(S.OFF,                       E.SWITCHED_ON,         is_meant_to_be_on,    S.IDLE),
+    row(EVERY,                       E.SWITCHED_ON,         otherwise,            STAY),
     row(S.OFF,                       E.TORRENT_DROPPED,     torrent_was_seeded,   STAY,         G.UNSEEDED),
     row(S.OFF,                       E.TORRENT_DROPPED,     otherwise,            STAY),
 
@@ -255,6 +262,7 @@ RULES: tuple[Rule[State, Event, Facts, Signal], ...] = (
     row(BUSY,                        E.ACTION_FAILED,       otherwise,            S.IDLE),
     row(S.OFF,                       E.ACTION_FAILED,       otherwise,            AGAIN),
     row(ON,                          E.SWITCHED_OFF,        otherwise,            S.OFF),
+    row(S.OFF,                       E.SWITCHED_OFF,        otherwise,            STAY),
 )
 
 ACTS: dict[State, Action] = {

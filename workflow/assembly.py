@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from states import ARCHIVE_IMPORT, COMMUNITY, archive_import, community
 from states.instance import Backoff, Instance
@@ -217,4 +217,9 @@ def facts_of(
     now: float,
 ) -> community.Facts:
     """The facts of one community outside of any step."""
-    return read_facts(tx, [Instance(id=id, state=community.State.IDLE)], now)[0]
+    row = tx.execute(
+        "SELECT attempts FROM instance WHERE lifecycle = ? AND id = ?", (COMMUNITY.name, id)
+    ).fetchone()
+    attempts = cast("int", row[0]) if row else 0
+    instance = Instance(id=id, state=community.State.IDLE, attempts=attempts)
+    return read_facts(tx, [instance], now)[0]

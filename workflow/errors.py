@@ -83,6 +83,13 @@ class DirectoryLockedError(DataDirectoryError):
     remedy = "End that process first, or choose another --data-dir."
 
 
+class JournalMissingError(DataDirectoryError):
+    """Nothing has ever been kept in this data directory."""
+
+    code = "journal-missing"
+    remedy = "Make one with 'community-archives run', or choose another --data-dir."
+
+
 class JournalDamagedError(DataDirectoryError):
     """The database does not pass SQLite's own check."""
 
@@ -104,11 +111,25 @@ class JournalNewerError(DataDirectoryError):
     remedy = "Upgrade community-archives; nothing was changed."
 
 
+class JournalOlderError(DataDirectoryError):
+    """The journal was written by an older version and has not been brought up to date yet."""
+
+    code = "journal-older"
+    remedy = "Start 'community-archives run' once: it brings the journal up to date."
+
+
 class JournalWriteError(DataDirectoryError):
     """The database took nothing of what was to be committed."""
 
     code = "journal-write"
     remedy = "Make room on the disk, or make the data directory writable; nothing is half done."
+
+
+class CommandUnansweredError(DataDirectoryError):
+    """The process that holds the data directory did not answer in time. The command stays."""
+
+    code = "command-unanswered"
+    remedy = "See whether that process is well, then ask again with the same command id."
 
 
 class KeyFileError(CommunityArchivesError):

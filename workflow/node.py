@@ -122,15 +122,11 @@ class Node:
 
     async def switch_on(self, id: str, command_id: str | None = None) -> Outcome:
         """Keep archives for this community, as soon as the node does so at all."""
-        await self.engine.run(lambda tx: self._store.set_enabled(tx, id, is_enabled=True))
-        if not await self._is_enabled():
-            return Outcome([], refusal="archives are disabled for the whole node")
-        return await self.send(id, community.Event.SWITCHED_ON, command_id)
+        return await self._switch(id, community.Event.SWITCHED_ON, command_id)
 
     async def switch_off(self, id: str, command_id: str | None = None) -> Outcome:
         """Stop everything for this community; its files and rows stay."""
-        await self.engine.run(lambda tx: self._store.set_enabled(tx, id, is_enabled=False))
-        return await self.send(id, community.Event.SWITCHED_OFF, command_id)
+        return await self._switch(id, community.Event.SWITCHED_OFF, command_id)
 
     async def enable(self) -> None:
         """Turn archives on for the node: every community that is meant to be on."""
@@ -153,15 +149,23 @@ class Node:
     async def perform(self, command: Command) -> Outcome:
         """Do what a command from another process says. Raises ``UnknownEventError``."""
         event = self.engine.event_named(command.lifecycle, command.event)
-        if event is community.Event.SWITCHED_ON:
-            return await self.switch_on(command.instance, command.id)
-        if event is community.Event.SWITCHED_OFF:
-            return await self.switch_off(command.instance, command.id)
+        if event in (community.Event.SWITCHED_ON, community.Event.SWITCHED_OFF):
+            return await self._switch(command.instance, event, command.id)
         return await self.engine.send(
             command.lifecycle,
             command.instance,
             Request(event, command.actor, command_id=command.id),
         )
+
+    async def _switch(self, id: str, event: community.Event, command_id: str | None) -> Outcome:
+        is_enabled = event is community.Event.SWITCHED_ON
+        request = Request(
+            event,
+            "operator",
+            lambda tx: self._store.set_enabled(tx, id, is_enabled=is_enabled),
+            command_id=command_id,
+        )
+        return await self.engine.send(COMMUNITY.name, id, request)
 
     # -- control ----------------------------------------------------------------------------------
 
@@ -292,8 +296,7 @@ class Node:
             self._store.set_catch_up_deadline(tx, id, now + self._catch_up)
 
         await self.engine.enrol("community", id, writes)
-        if await self._is_enabled():
-            await self.send(id, community.Event.SWITCHED_ON)
+        await self.send(id, community.Event.SWITCHED_ON)
         await self._links.follow(id)
 
     async def _fall_into_step(self) -> None:

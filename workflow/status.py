@@ -71,7 +71,7 @@ def state_of(tx: Transaction, lifecycle: str, id: str) -> str:
     return str(row[0]) if row else ""
 
 
-def out_of_step(tx: Transaction, node_is_enabled: bool) -> list[tuple[str, bool]]:  # noqa: FBT001
+def out_of_step(tx: Transaction, node_is_enabled: bool) -> list[tuple[str, bool]]:
     """Communities whose lifecycle is off though it should be on, or the other way round.
 
     A crash between two commits of a verb leaves such; each comes with what it should be.

@@ -233,7 +233,7 @@ QUIET: Final = tuple(HealthCheck)
 
 
 def test_random_lives() -> None:
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(
         EngineMachine,
         settings=settings(
             max_examples=25, stateful_step_count=30, deadline=None, suppress_health_check=QUIET
@@ -244,7 +244,7 @@ def test_random_lives() -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(7200)
 def test_random_lives_for_a_hundred_thousand_steps() -> None:
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(
         EngineMachine,
         settings=settings(
             max_examples=STEPS_OF_THE_LONG_FORM // STEPS_IN_A_RUN,
@@ -255,7 +255,7 @@ def test_random_lives_for_a_hundred_thousand_steps() -> None:
     )
 
 
-# -- a restart after every step equals no restart ---------------------------------------------------
+# -- a restart after every step equals no restart -------------------------------------------------
 
 Input = Callable[[Bench], Awaitable[object]]
 

@@ -28,6 +28,12 @@ def test_has_generation(generation: int, expected: bool) -> None:
     assert community.has_generation(Facts(generation=generation)) is expected
 
 
+@pytest.mark.parametrize("is_live", [False, True])
+def test_torrent_is_live_now_not_in_the_past(is_live: bool) -> None:
+    facts = Facts(torrent_is_live=is_live, torrent_was_seeded=not is_live)
+    assert community.torrent_is_live(facts) is is_live
+
+
 @pytest.mark.parametrize("was_seeded", [False, True])
 def test_torrent_was_seeded_in_the_past_not_now(was_seeded: bool) -> None:
     facts = Facts(torrent_was_seeded=was_seeded, torrent_is_live=not was_seeded)
@@ -40,7 +46,7 @@ def test_torrent_was_seeded_in_the_past_not_now(was_seeded: bool) -> None:
         (8, "theirs", False, 0, True),
         (8, "theirs", False, 3, True),  # a member goes on following
         (8, "theirs", True, 0, True),  # a restored owner takes its own history back
-        (8, "theirs", True, 1, False),  # but follows nobody once it has archives
+        (8, "theirs", True, 1, True),  # also what was announced before it took control
         (7, "theirs", False, 0, False),  # the same clock is not newer
         (6, "theirs", False, 0, False),
         (8, "ours", False, 3, False),  # it leads to what is here
@@ -170,9 +176,44 @@ def test_window_closed_since(
     assert community.window_closed_since(facts) == expected
 
 
-@pytest.mark.parametrize("due_at", [None, 0.0, 100.0])
-def test_announce_due_since(due_at: float | None) -> None:
-    assert community.announce_due_since(Facts(announce_due_at=due_at)) == due_at
+@pytest.mark.parametrize(
+    ("due_at", "caught_up", "link", "expected"),
+    [
+        (None, True, False, None),
+        (None, False, True, None),
+        (0.0, True, False, 0.0),
+        (50.0, True, False, 50.0),
+        (50.0, False, False, 100.0),  # nothing is announced before the history is complete
+        (50.0, True, True, 100.0),
+        (100.0, False, False, 100.0),
+        (150.0, False, True, 150.0),
+    ],
+)
+def test_announce_due_since(
+    due_at: float | None, caught_up: bool, link: bool, expected: float | None
+) -> None:
+    facts = Facts(
+        announce_due_at=due_at,
+        is_caught_up=caught_up,
+        catch_up_deadline=100.0,
+        link_clock=int(link),
+        link_locator="theirs",
+    )
+    assert community.announce_due_since(facts) == expected
+
+
+@pytest.mark.parametrize(
+    ("caught_up", "link", "expected"),
+    [(True, False, 0.0), (False, False, 100.0), (True, True, 100.0), (False, True, 100.0)],
+)
+def test_caught_up_since(caught_up: bool, link: bool, expected: float) -> None:
+    facts = Facts(
+        is_caught_up=caught_up,
+        catch_up_deadline=100.0,
+        link_clock=int(link),
+        link_locator="theirs",
+    )
+    assert community.caught_up_since(facts) == expected
 
 
 @pytest.mark.parametrize(

@@ -228,14 +228,22 @@ def test_the_next_round_goes_on_counting_where_the_last_gave_up() -> None:
     before = Setback("CREATING", 3, 500.0, 600.0, "old")
     first, second, third = rounds(entered(State.CREATING, before), 3)
     assert [one.setbacks[-1].failures for one in (first, second, third)] == [3, 3, 6]
-    for number, one in enumerate((first, second, third), 4):
-        whole = 5.0 * 2 ** (number - 1)
+    for one, whole in zip((first, second, third), (5, 10, 160), strict=True):
         assert whole / 2 <= one.setbacks[-1].until - NOW <= whole
 
 
-def test_retries_are_capped_at_six_hours() -> None:
+def test_what_is_tried_again_in_place_does_not_wait_for_what_failed_before() -> None:
+    """A state that could be left must not sit out a long wait; once left, all failures count."""
     before = Setback("CREATING", 500, 500.0, 600.0)
-    (failed,) = rounds(entered(State.CREATING, before), 1)
+    first, _, third = rounds(entered(State.CREATING, before), 3)
+    assert first.due_at == NOW + DEFAULT_BACKOFF.delay(1, "c:5")
+    assert third.setbacks[-1].failures == 503
+    assert SIX_HOURS / 2 <= third.setbacks[-1].until - NOW <= SIX_HOURS
+
+
+def test_retries_are_capped_at_six_hours() -> None:
+    failed = fail(replace(entered(State.OFF), attempts=500))
+    assert failed.state is State.OFF
     assert failed.due_at is not None
     assert SIX_HOURS / 2 <= failed.due_at - NOW <= SIX_HOURS
 

@@ -87,12 +87,13 @@ class Ledger:
         notes = {note.state: note for note in after.setbacks}
         name = before.state.name
         if step.event is Event.ACTION_FAILED:
-            tries = self.given_up[name] + self.starts
+            stayed = after.state is before.state
+            tries = self.starts if stayed else self.given_up[name] + self.starts
             whole = min(6 * 3600.0, 5.0 * 2 ** (tries - 1))
             assert self.now + whole / 2 <= notes[name].until <= self.now + whole
             assert (notes[name].at, notes[name].reason) == (self.now, reason)
             assert after.reason == reason
-            if after.state is before.state:
+            if stayed:
                 assert after.due_at == notes[name].until
                 assert notes[name].failures == self.given_up[name]
             else:

@@ -15,7 +15,6 @@ from workflow.errors import ContentDamagedError
 from workflow.ports import store as rows
 from workflow.ports.work import Answer, Transaction, Work
 
-
 REPAIR_AGAIN: Final = 3600.0
 """Seconds after a repair in which damage is a failure of the disk, not a reason to fetch again."""
 

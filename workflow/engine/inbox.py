@@ -30,6 +30,7 @@ from states import CommunityArchivesError
 from workflow.engine.journal import JournalClosedError
 from workflow.engine.steps import Outcome, Recorded
 from workflow.errors import (
+    CommandUnansweredError,
     ConfigurationError,
     DataDirectoryError,
     DirectoryLockedError,
@@ -61,13 +62,6 @@ UNANSWERED: Final = (
     "SELECT id, lifecycle, instance, event, actor, at FROM command"
     " WHERE answer IS NULL ORDER BY rowid"
 )
-
-
-class CommandUnansweredError(DataDirectoryError):
-    """The process that holds the data directory did not answer in time. The command stays."""
-
-    code = "command-unanswered"
-    remedy = "See whether that process is well, then ask again with the same command id."
 
 
 @dataclass(frozen=True, slots=True)

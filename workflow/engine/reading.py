@@ -19,7 +19,9 @@ from workflow.errors import (
     DataDirectoryError,
     JournalDamagedError,
     JournalForeignError,
+    JournalMissingError,
     JournalNewerError,
+    JournalOlderError,
 )
 from workflow.ports.work import Migration, Transaction
 
@@ -28,20 +30,6 @@ T = TypeVar("T")
 LAST_FACTS: Final = (
     "SELECT facts FROM history WHERE lifecycle = ? AND id = ? ORDER BY seq DESC LIMIT 1"
 )
-
-
-class JournalMissingError(DataDirectoryError):
-    """Nothing has ever been kept in this data directory."""
-
-    code = "journal-missing"
-    remedy = "Make one with 'community-archives run', or choose another --data-dir."
-
-
-class JournalOlderError(DataDirectoryError):
-    """The journal was written by an older version and has not been brought up to date yet."""
-
-    code = "journal-older"
-    remedy = "Start 'community-archives run' once: it brings the journal up to date."
 
 
 class ReadOnlyJournal:

@@ -36,7 +36,7 @@ WEEK: Final = 7 * DAY
 START: Final = 1_704_067_200.0  # 2024-01-01, a Monday
 
 
-class SimulatedCrash(BaseException):  # noqa: N818 - it is no error, it is the end.
+class SimulatedCrash(BaseException):
     """The process is gone; nothing that it had not committed has happened."""
 
 

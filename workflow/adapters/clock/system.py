@@ -22,8 +22,6 @@ import time
 from datetime import UTC, datetime
 from typing import Final
 
-from apscheduler.schedulers.asyncio import AsyncIOScheduler
-from apscheduler.triggers.interval import IntervalTrigger
 from loguru import logger
 
 from workflow.ports.clock import Sweep, Ticker
@@ -59,6 +57,10 @@ class _Driven:
         self._task: asyncio.Task[None] | None = None
         self._is_stopped = False
         self._latest = self._loop.time()
+        # Loaded only where something is driven: reading commands need the time and nothing else.
+        from apscheduler.schedulers.asyncio import AsyncIOScheduler  # noqa: PLC0415
+        from apscheduler.triggers.interval import IntervalTrigger  # noqa: PLC0415
+
         self._scheduler = AsyncIOScheduler(timezone=UTC, event_loop=self._loop)
         self._job = self._scheduler.add_job(
             self._begin,

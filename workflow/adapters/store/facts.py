@@ -22,6 +22,8 @@ FACTS: Final = """
     SELECT c.id, c.control_key, c.control_device, c.control_epoch, c.claimed_epoch,
            c.interval, c.anchor, c.reannounce_after, c.caught_up_run, c.catch_up_deadline,
            c.generation, g.locator, g.seeded_at,
+           c.is_enabled AND EXISTS (SELECT 1 FROM instance
+                                    WHERE lifecycle = 'node' AND state = 'ENABLED'),
            n.missing,
            l.clock, l.locator, l.first_at, l.last_at, l.is_locked,
            (SELECT max(clock) FROM announcement WHERE community = c.id AND sent_at IS NOT NULL),
@@ -107,6 +109,7 @@ class CommunityFacts:
             id, control_key, control_device, control_epoch, claimed_epoch,
             interval, anchor, reannounce_after, caught_up_run, catch_up_deadline,
             generation, locator, seeded_at,
+            is_meant_to_be_on,
             missing,
             link_clock, link_locator, link_first_at, link_last_at, link_is_locked,
             announced_clock, has_open_imports,
@@ -131,6 +134,7 @@ class CommunityFacts:
             deadline = max(deadline, link_first_at + timing.own_history)
         return community.Facts(
             now=now,
+            is_meant_to_be_on=bool(is_meant_to_be_on),
             holds_control_key=self._keys.holds(control_key),
             is_control_device=control_device == self._device,
             epoch_matches=claimed_epoch == control_epoch,
