@@ -15,6 +15,11 @@ from states.lifecycle import Step, decide, explain, look
 # ---------------------------------------------------------------------------- each guard by itself
 
 
+@pytest.mark.parametrize("is_on", [False, True])
+def test_is_meant_to_be_on(is_on: bool) -> None:
+    assert community.is_meant_to_be_on(Facts(is_meant_to_be_on=is_on)) is is_on
+
+
 @pytest.mark.parametrize("key", [False, True])
 @pytest.mark.parametrize("device", [False, True])
 @pytest.mark.parametrize("epoch", [False, True])

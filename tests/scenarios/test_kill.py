@@ -21,20 +21,20 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Any, Final, cast
 
 import pytest
 
 from states.instance import Backoff
-from tests.scenarios import kill_child
 from workflow.actions.folder import ArchiveFolder
 from workflow.adapters.carrier.memory import MemoryCarrier, Swarm
 from workflow.adapters.carrier.pieces import check
 from workflow.adapters.clock.manual import ManualClock
 from workflow.adapters.keys.files import KeyFiles
 from workflow.adapters.messaging.in_process import InProcessMessaging, MessageNetwork
-from workflow.adapters.store.facts import CommunityFacts, Timing
+from workflow.adapters.store.facts import CommunityFacts
 from workflow.archive.codec import decode_archive
 from workflow.archive.index import decode_index
 from workflow.assembly import ARCHIVES, JOURNAL, open_view, workflows
@@ -133,7 +133,7 @@ def kill_again_and_again(children: Children, directory: Path, kills: int, seed: 
     assert children.ended() == 0
 
 
-# -- what must be left ------------------------------------------------------------------------------
+# -- what must be left ----------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -251,7 +251,7 @@ def history_has_no_gaps(left: Left) -> int:
             lifecycle,
             id,
         )
-        for (_, target), (source, _) in zip(chain, chain[1:], strict=False):
+        for (_, target), (source, _) in pairwise(chain):
             assert source == target
         assert not chain or chain[-1][1] == state
     return int(count)
@@ -259,16 +259,15 @@ def history_has_no_gaps(left: Left) -> int:
 
 def complaints(directory: Path) -> list[str]:
     """What replaying every step of every workflow comes to."""
-    clock, keys = ManualClock(), KeyFiles(directory / "keys")
-    carrier = MemoryCarrier(Swarm(clock))
+    clock = ManualClock()
     view = open_view(
         directory,
         clock=clock,
-        carrier=carrier,
+        carrier=MemoryCarrier(Swarm(clock)),
         messaging=InProcessMessaging(MessageNetwork(clock)),
-        keys=keys,
+        keys=KeyFiles(directory / "keys"),
     )
-    facts = CommunityFacts(keys, carrier, "", Timing(), lambda: 0)
+    facts = cast("CommunityFacts", view.community.read_facts)
     with view.journal as journal:
         return [
             problem
@@ -282,7 +281,6 @@ def test_a_killed_process_loses_nothing(children: Children, fast_disk: Path) -> 
     kill_again_and_again(children, fast_disk, SHORT, seed)
     found = examine(fast_disk)
     assert min(found[one] for one in ("messages", "archives", "announcements", "steps")) > 0
-    assert set(kill_child.KEYS) == {"chess", "go"}
 
 
 @pytest.mark.slow

@@ -75,6 +75,7 @@ class Device(NamedTuple):
     messages: int = 0
     closed_at: float = FLOOR
     catch_up_deadline: float = FLOOR
+    is_meant_to_be_on: bool = True
     announcements_left: int = 0
     # Files.
     has_key: bool = False
@@ -125,6 +126,7 @@ def facts_of(device: Device, attempts_allowed: int = 2) -> Facts:
     """The facts that the guards are shown: what a node reads in the deciding transaction."""
     return Facts(
         now=NOW,
+        is_meant_to_be_on=device.is_meant_to_be_on,
         holds_control_key=device.has_key,
         is_control_device=device.is_control_device,
         epoch_matches=device.epoch_matches,

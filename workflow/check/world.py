@@ -48,7 +48,7 @@ class Fault(Enum):
     HAND_OVER = "control is handed to another device"
     DELETION = "unarchived messages are deleted"
     DUPLICATE = "the answer is delivered twice"
-    STRAY = "a condition is reported that may not hold"
+    STRAY = "something is reported that may not be so, or is so already"
     TAKE_OVER = "a person takes control over"
 
 
@@ -228,7 +228,8 @@ class CommunityModel:
         if place.due_at is not None and place.due_at <= NOW:
             yield "its moment has come", self.engine.wake(device), True, 0, None
         if place.state is State.OFF:
-            yield "is switched on", self.engine.receive(device, Event.SWITCHED_ON), False, 0, None
+            meant = device._replace(is_meant_to_be_on=True)
+            yield "is switched on", self.engine.receive(meant, Event.SWITCHED_ON), False, 0, None
         for clock, locator in sorted(heard):
             if clock > device.link.clock:
                 hear = partial(link_received, clock=clock, locator=locator)
@@ -289,8 +290,9 @@ class CommunityModel:
                 yield engine.wake(device._replace(is_live=False))
             case Fault.DAMAGE if device.locator and not device.is_damaged:
                 yield engine.wake(device._replace(is_live=False, is_damaged=True))
-            case Fault.SWITCH_OFF if state is not State.OFF:
-                yield engine.receive(device, Event.SWITCHED_OFF)
+            case Fault.SWITCH_OFF:
+                meant = device._replace(is_meant_to_be_on=False)
+                yield engine.receive(meant, Event.SWITCHED_OFF)
             case Fault.KEY_AWAY if device.has_key:
                 yield engine.wake(device._replace(has_key=False))
             case Fault.HAND_OVER if device.is_control_device:
@@ -311,5 +313,6 @@ class CommunityModel:
                 for event in CONDITIONS:
                     if state is State.IDLE or event is Event.TORRENT_MISSING:
                         yield engine.receive(device, event)
+                yield engine.receive(device, Event.SWITCHED_ON)
             case _:
                 pass

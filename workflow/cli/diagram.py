@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from states import Lifecycle
     from states.drawing import Format, Overlay
     from workflow.ports.work import Transaction
-
-WAY: Final = 12
-"""So many of the newest steps are drawn."""
 
 
 class Drawn(Enum):
@@ -37,6 +34,9 @@ def diagram(
     main_path: Annotated[
         bool, typer.Option("--main-path", help="Only the main path's states.")
     ] = False,
+    everybody: Annotated[
+        bool, typer.Option("--counts", help="Write into each state how many communities are there.")
+    ] = False,
     out: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="A .svg, .mmd, .dot or .md file; else Markdown."),
@@ -45,7 +45,8 @@ def diagram(
 ) -> None:
     """Draw a lifecycle, and the way a community took.
 
-    Drawn is the table itself; with a community also where it is and how it came there.
+    Drawn is the table itself; with a community also where it is and how it came there; with
+    --counts how many of all communities are in which state.
     """
     from states.drawing import render  # noqa: PLC0415 - loads the tables.
     from workflow.errors import ConfigurationError  # noqa: PLC0415
@@ -53,7 +54,11 @@ def diagram(
     fmt = _format_of(out)
     if community and lifecycle is not Drawn.COMMUNITY:
         raise typer.BadParameter("only the community lifecycle can show a community")
-    overlay = _way_of(data_dir, community) if community else None
+    if community and everybody:
+        raise typer.BadParameter("give a community or --counts, not both")
+    if everybody and lifecycle is not Drawn.COMMUNITY:
+        raise typer.BadParameter("only the community lifecycle can show --counts")
+    overlay = _overlay(data_dir, community) if community or everybody else None
     drawn = render(_table(lifecycle), fmt, overlay, main_path_only=main_path)
     if out is None:
         print(drawn, end="")
@@ -90,19 +95,16 @@ def _table(which: Drawn) -> Lifecycle[Any, Any, Any, Any, Any]:
     return tables[which]
 
 
-def _way_of(data_dir: Path, text: str) -> Overlay:
-    from states.community import Event, State  # noqa: PLC0415 - loads the tables.
-    from states.drawing import Overlay  # noqa: PLC0415
-    from workflow.engine.history import steps_of  # noqa: PLC0415
-    from workflow.status import state_of  # noqa: PLC0415
+def _overlay(data_dir: Path, community: str) -> Overlay:
+    """The way of one community, or, without a name, the counts of all."""
+    from workflow.status import counts_of_all, way_of  # noqa: PLC0415 - loads the tables.
 
     view = view_of(data_dir)
     with closing(view.journal):
 
         def read(tx: Transaction) -> Overlay:
-            known = find(view, tx, text)
-            steps = steps_of(tx, "community", known.id, WAY)
-            way = tuple((State[one.source], Event[one.event], State[one.target]) for one in steps)
-            return Overlay(State[state_of(tx, "community", known.id)], way)
+            if not community:
+                return counts_of_all(tx)
+            return way_of(tx, find(view, tx, community).id)
 
         return view.journal.run(read)

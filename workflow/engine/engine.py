@@ -243,6 +243,8 @@ class Engine:
             bound = logger.bind(lifecycle=step.lifecycle, community=step.id, state=step.target,
                                 entry=step.entry)  # fmt: skip
             bound.info("{}: {}{}", step.id, step.words, f" ({step.reason})" if step.reason else "")
+            for signal in step.signals:
+                bound.debug("{} tells {}", step.id, signal)
             for listener in tuple(self._step_listeners):
                 _tell(partial(listener, step))
 

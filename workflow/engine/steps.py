@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from functools import lru_cache
 from itertools import groupby
 from typing import Any, Final, NamedTuple, cast
 
@@ -26,6 +27,7 @@ from states.instance import (
     wake_later,
 )
 from states.lifecycle import Setback
+from states.machine import Answer
 from workflow.engine.workflow import Workflow
 from workflow.errors import UnknownInstanceError
 from workflow.ports.work import Json, Reference, Transaction, Value, Writes, no_writes
@@ -481,6 +483,12 @@ def _setbacks_as_json(setbacks: Sequence[Setback]) -> str:
     )
 
 
+@lru_cache
+def _guards_as_json(tried: tuple[Answer, ...]) -> str:
+    """The same few over and over: what guards can answer on the way to a rule."""
+    return json.dumps(tried)
+
+
 def _recorded(workflow: AnyWorkflow, move: _Move, seq: int, now: float) -> Recorded:
     step, request, id = move.step, move.request, move.after.id
     details = dict(request.details or {})
@@ -514,7 +522,7 @@ def _as_row(workflow: AnyWorkflow, step: Recorded, move: _Move) -> tuple[Value, 
         step.entry,
         step.words,
         workflow.facts_as_json(move.facts),
-        json.dumps(move.step.tried),
+        _guards_as_json(move.step.tried),
         json.dumps(step.signals) if step.signals else None,
         json.dumps(step.details) if step.details else None,
         step.reason,

@@ -44,7 +44,14 @@ FACTS: Final = """
 """
 SEEDING: Final = "SELECT id FROM community WHERE generation > 0"
 WITH_LINK: Final = "SELECT community FROM link"
-UNARCHIVED: Final = "SELECT DISTINCT community FROM message WHERE archive IS NULL"
+UNARCHIVED: Final = """
+    WITH RECURSIVE waiting(id) AS (  -- From one community to the next, past all its messages.
+        SELECT min(community) FROM message WHERE archive IS NULL
+        UNION ALL
+        SELECT (SELECT min(community) FROM message WHERE archive IS NULL AND community > id)
+        FROM waiting WHERE id IS NOT NULL)
+    SELECT id FROM waiting WHERE id IS NOT NULL
+"""
 ARCHIVE_FACTS: Final = """
     SELECT a.is_locked,
            EXISTS (SELECT 1 FROM archive o WHERE o.community = a.community AND o.is_done = 0

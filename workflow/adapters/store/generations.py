@@ -67,6 +67,12 @@ class SqliteGenerations:
         wanted = self.missing_archives(tx, generation.community, generation.lineage, entries)
         self._insert_archives(tx, generation, wanted, is_own=False)
         self._insert_generation(tx, generation, len(wanted))
+        # Nobody will ever bring the bytes that an abandoned lineage still lacks.
+        tx.execute(
+            "UPDATE archive SET is_done = 1"
+            " WHERE community = ? AND lineage < ? AND is_here = 0 AND is_done = 0",
+            (generation.community, generation.lineage),
+        )
         tx.execute(
             "UPDATE community SET candidate = ? WHERE id = ?",
             (generation.number, generation.community),
