@@ -15,7 +15,7 @@ from workflow.actions.tools import Tools, channel_of, community_of
 from workflow.archive.announcement import open_announcement
 from workflow.engine.engine import Engine
 from workflow.engine.journal import JournalClosedError
-from workflow.engine.steps import Request
+from workflow.engine.rows import Request
 from workflow.errors import AnnouncementInvalidError, MessagingError, UnknownInstanceError
 from workflow.ports.messaging import Received
 

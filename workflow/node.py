@@ -23,7 +23,7 @@ from workflow.archive.ratchet import RatchetKey
 from workflow.archive.windows import INTERVAL
 from workflow.engine.engine import Engine
 from workflow.engine.inbox import Command
-from workflow.engine.steps import Outcome, Recorded, Request
+from workflow.engine.rows import Outcome, Recorded, Request
 from workflow.errors import MalformedIdError
 from workflow.links import Links
 from workflow.ports.store import Community, NewMessage, StoredMessage

@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from apscheduler.executors.debug import DebugExecutor
 from apscheduler.jobstores.memory import MemoryJobStore
@@ -63,7 +63,7 @@ def machine() -> Machine:
 
 def _condition(guard: Callable[[Facts], bool]) -> Callable[[EventData], bool]:
     def condition(event: EventData) -> bool:
-        return guard(event.model.facts)
+        return guard(cast("Model", event.model).facts)
 
     return condition
 

@@ -15,7 +15,7 @@ from states.community import Event
 from workflow.adapters.clock.manual import ManualClock
 from workflow.engine.engine import Engine
 from workflow.engine.journal import connect
-from workflow.engine.steps import Request
+from workflow.engine.rows import Request
 
 AT_ONCE: Final = 500
 TOUCH: Final = "UPDATE instance SET version = version + 1 WHERE lifecycle = ? AND id = ?"

@@ -5,7 +5,7 @@ from typing import Final
 
 from benchmarks.parts.baselines import Model, machine
 from benchmarks.parts.report import per_second, ratio, rounds, row, span, table
-from states import COMMUNITY, decide, explain
+from states import COMMUNITY, Step, decide, explain
 from states.community import Event, Facts, State
 
 CONTROL: Final = Facts(
@@ -31,59 +31,72 @@ QUESTIONS: Final = (
 """The steps of a lifecycle's way round, and the two that are heard most on it."""
 
 
+RULES: Final = {
+    (state, event): [rule for rule in COMMUNITY.rules if state in rule.within and event in rule.on]
+    for state, event, _ in QUESTIONS
+}
+TARGETS: Final = {question: rules[-1].target(question[0]) for question, rules in RULES.items()}
+
+
 def run(times: int, decisions: int) -> None:
+    works = {
+        "a registered model's trigger": _registered(),
+        "decide()": _decide,
+        "decide(), and explain() it": _decide_in_words,
+        "dict lookup, guards called": _by_hand,
+        "bare dict lookup": _lookup,
+    }
     turns = decisions // len(QUESTIONS)
-
-    def ours() -> None:
-        for _ in range(turns):
-            for state, event, facts in QUESTIONS:
-                decide(COMMUNITY, state, event, facts)
-
-    def in_words() -> None:
-        for _ in range(turns):
-            for state, event, facts in QUESTIONS:
-                explain(COMMUNITY, decide(COMMUNITY, state, event, facts))  # type: ignore[arg-type]
-
-    made = machine()
-    models = [Model(facts) for _, _, facts in QUESTIONS]
-    made.add_model(models)
-    asked = [
-        (model, state.name, event.name)
-        for model, (state, event, _) in zip(models, QUESTIONS, strict=True)
-    ]
-
-    def registered() -> None:
-        for _ in range(turns):
-            for model, state, event in asked:
-                model.state = state
-                model.trigger(event)
-
-    guarded = {
-        (state, event): [rule for rule in COMMUNITY.rules if state in rule.within and event in rule.on]
-        for state, event, _ in QUESTIONS
-    }
-    bare = {(state, event): rules[0].target(state) for (state, event), rules in guarded.items()}
-
-    def by_hand() -> None:
-        for _ in range(turns):
-            for state, event, facts in QUESTIONS:
-                for rule in guarded[state, event]:
-                    if all(guard(facts) for guard in rule.given):
-                        break
-
-    def lookup() -> None:
-        for _ in range(turns):
-            for state, event, _ in QUESTIONS:
-                bare[state, event]
-
-    works: dict[str, Callable[[], None]] = {
-        "a registered model's trigger": registered,
-        "decide()": ours,
-        "decide(), and explain() it": in_words,
-        "dict lookup, guards called": by_hand,
-        "bare dict lookup": lookup,
-    }
-    seconds = [one / decisions for one in rounds(list(works.values()), times)]
+    seconds = rounds([_repeated(work, turns) for work in works.values()], times)
     table("Decisions: the shipped community table, five questions in turn", "each", "", "time")
-    for name, each in zip(works, seconds, strict=True):
-        row(name, span(each), per_second(each), ratio(each, seconds[0]))
+    for name, whole in zip(works, seconds, strict=True):
+        each = whole / turns / len(QUESTIONS)
+        row(name, span(each), per_second(each), ratio(whole, seconds[0]))
+
+
+def _repeated(work: Callable[[], None], turns: int) -> Callable[[], None]:
+    def repeated() -> None:
+        for _ in range(turns):
+            work()
+
+    return repeated
+
+
+def _registered() -> Callable[[], None]:
+    made = machine()
+    asked = []
+    for state, event, facts in QUESTIONS:
+        model = Model(facts)
+        made.add_model(model)
+        asked.append((model, state.name, event.name))
+
+    def trigger() -> None:
+        for model, state, event in asked:
+            model.state = state
+            model.trigger(event)
+
+    return trigger
+
+
+def _decide() -> None:
+    for state, event, facts in QUESTIONS:
+        decide(COMMUNITY, state, event, facts)
+
+
+def _decide_in_words() -> None:
+    for state, event, facts in QUESTIONS:
+        step = decide(COMMUNITY, state, event, facts)
+        if isinstance(step, Step):
+            explain(COMMUNITY, step)
+
+
+def _by_hand() -> None:
+    for state, event, facts in QUESTIONS:
+        for rule in RULES[state, event]:
+            if all(guard(facts) for guard in rule.given):
+                break
+
+
+def _lookup() -> None:
+    for state, event, _ in QUESTIONS:
+        TARGETS[state, event]

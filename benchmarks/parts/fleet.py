@@ -12,6 +12,8 @@ from loguru import logger
 
 from states import ARCHIVE_IMPORT, COMMUNITY
 from states.community import State
+from states.node import NODE
+from states.node import State as NodeState
 from workflow.adapters.carrier.memory import MemoryCarrier, Swarm
 from workflow.adapters.clock.manual import ManualClock
 from workflow.adapters.keys.files import KeyFiles
@@ -23,6 +25,7 @@ from workflow.engine.history import begin_run
 from workflow.engine.journal import Journal, Probe, connect, no_probe
 from workflow.engine.migrations import ENGINE
 from workflow.engine.workflow import Workflow
+from workflow.node import THE_NODE
 from workflow.ports.keys import Keys
 from workflow.ports.work import Answer, Work
 
@@ -99,6 +102,10 @@ def build(path: Path, fleet: Fleet) -> None:
                 for number, id in enumerate(ids)
             ),
         )  # fmt: skip
+        connection.execute(
+            "INSERT INTO instance VALUES (?, ?, ?, 2, 2, 0, 1, NULL, '[]')",
+            (NODE.name, THE_NODE, NodeState.ENABLED.name),
+        )
         connection.executemany(
             "INSERT INTO message (community, time, topic, encoded, weight, digest, stored_at)"
             " VALUES (?, ?, X'01020304', zeroblob(200), 200, ?, ?)",

@@ -5,17 +5,23 @@ import gc
 import multiprocessing
 import os
 import tracemalloc
-from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from benchmarks.parts import baselines
 from benchmarks.parts.fleet import BEFORE, Fleet, build, keys_of, opened
 from benchmarks.parts.report import count, note, row, table
 from workflow.adapters.clock.manual import ManualClock
 from workflow.engine.journal import connect
+
+
+class Work(Protocol):
+    """What a fresh process is asked: how many bytes it holds with that."""
+
+    def __call__(self, argument: object, /, *, is_traced: bool) -> float: ...
+
 
 STATM: Final = Path("/proc/self/statm")
 
@@ -29,13 +35,21 @@ def run(directory: Path, few: int, many: int, registered: int) -> None:
         with closing(connect(path)) as connection:
             connection.execute("VACUUM")
     rows = (large.stat().st_size - small.stat().st_size) / more
-    objects = (_asked(_engine, large, True) - _asked(_engine, small, True)) / more
-    resident = (_asked(_engine, large, False) - _asked(_engine, small, False)) / more
+    objects = (
+        _asked(_engine, large, is_traced=True) - _asked(_engine, small, is_traced=True)
+    ) / more
+    resident = (
+        _asked(_engine, large, is_traced=False) - _asked(_engine, small, is_traced=False)
+    ) / more
     table("One idle community, bytes", "objects", "resident", "in the file")
     row("the engine", f"{objects:.2f}", f"{resident:.2f}", count(rows))
     for name, work in (("a registered model", _models), ("a job in memory", _jobs)):
-        traced = (_asked(work, registered, True) - _asked(work, 0, True)) / registered
-        real = (_asked(work, registered, False) - _asked(work, 0, False)) / registered
+        traced = (
+            _asked(work, registered, is_traced=True) - _asked(work, 0, is_traced=True)
+        ) / registered
+        real = (
+            _asked(work, registered, is_traced=False) - _asked(work, 0, is_traced=False)
+        ) / registered
         row(name, count(traced), count(real), "-")
     if baselines.has_job_files():
         row("a job in SQLite", "-", "-", count(_job_file(directory, registered)))
@@ -53,49 +67,49 @@ def _job_file(directory: Path, registered: int) -> float:
     return path.stat().st_size / registered
 
 
-def _asked(work: Callable[[object, bool], float], argument: object, is_traced: bool) -> float:
+def _asked(work: Work, argument: object, *, is_traced: bool) -> float:
     """What a fresh process says."""
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=spawn) as pool:
-        return pool.submit(work, argument, is_traced).result()
+        return pool.submit(work, argument, is_traced=is_traced).result()
 
 
-def _engine(path: object, is_traced: bool) -> float:
+def _engine(path: object, *, is_traced: bool) -> float:
     async def held() -> float:
         clock = ManualClock(BEFORE)
         async with opened(Path(str(path)), keys_of(Fleet(0)), clock) as engine:
             await engine.start()
             await clock.settle()
             await engine.sweep()
-            return _memory(is_traced)
+            return _memory(is_traced=is_traced)
 
     if is_traced:
         tracemalloc.start()
     return asyncio.run(held())
 
 
-def _models(number: object, is_traced: bool) -> float:
+def _models(number: object, *, is_traced: bool) -> float:
     baselines.register(10)  # Whatever is made once.
     if is_traced:
         tracemalloc.start()
     kept = baselines.register(int(str(number)))
-    memory = _memory(is_traced)
+    memory = _memory(is_traced=is_traced)
     del kept
     return memory
 
 
-def _jobs(number: object, is_traced: bool) -> float:
+def _jobs(number: object, *, is_traced: bool) -> float:
     baselines.add_jobs(baselines.jobs_in_memory(), 10)
     if is_traced:
         tracemalloc.start()
     scheduler = baselines.jobs_in_memory()
     baselines.add_jobs(scheduler, int(str(number)))
-    memory = _memory(is_traced)
+    memory = _memory(is_traced=is_traced)
     scheduler.close()
     return memory
 
 
-def _memory(is_traced: bool) -> float:
+def _memory(*, is_traced: bool) -> float:
     """Bytes: of Python's objects, or of all that the process has in memory."""
     gc.collect()
     if is_traced:

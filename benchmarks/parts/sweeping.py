@@ -34,7 +34,9 @@ async def run(directory: Path, sizes: tuple[int, ...], due: int, times: int) -> 
         build(original, fleet)
         ours[size] = await _sweeps(original, keys_of(fleet), due, times)
         if size == sizes[-1]:
-            in_files = {size: await _sweeps(original, keys_of(fleet, directory / "keys"), due, times)}
+            in_files = {
+                size: await _sweeps(original, keys_of(fleet, directory / "keys"), due, times)
+            }
         original.unlink()
     small = sizes[:2]
     for size in small:
@@ -130,6 +132,3 @@ def _remove(*paths: Path) -> None:
     for path in paths:
         for file in path.parent.glob(f"{path.name}*"):
             file.unlink()
-
-
-

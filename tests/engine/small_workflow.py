@@ -25,7 +25,7 @@ from workflow.engine.history import instance as read_instance
 from workflow.engine.history import replay, steps_after, steps_of
 from workflow.engine.journal import Journal, JournalClosedError, Probe, no_probe
 from workflow.engine.migrations import ENGINE
-from workflow.engine.steps import Outcome, Recorded, Request
+from workflow.engine.rows import Outcome, Recorded, Request
 from workflow.engine.workflow import Workflow
 from workflow.ports.work import Answer, Migration, Transaction, Work, Writes, no_writes
 

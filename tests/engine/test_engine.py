@@ -30,7 +30,7 @@ from workflow.engine.engine import Engine
 from workflow.engine.journal import Journal, JournalClosedError
 from workflow.engine.lock import DirectoryLock
 from workflow.engine.migrations import ENGINE
-from workflow.engine.steps import Recorded, Request
+from workflow.engine.rows import Recorded, Request
 from workflow.engine.workflow import Workflow, WorkflowError
 from workflow.errors import (
     ConfigurationError,

@@ -17,7 +17,7 @@ from workflow.adapters.keys.memory import MemoryKeys
 from workflow.adapters.messaging.in_process import InProcessMessaging, MessageNetwork
 from workflow.assembly import open_node
 from workflow.engine.inbox import Command, Inbox
-from workflow.engine.steps import Outcome
+from workflow.engine.rows import Outcome
 
 
 def steps_of_command(line: CommandLine, command_id: str) -> list[dict[str, Any]]:

@@ -9,18 +9,11 @@ from pathlib import Path
 import pytest
 
 from workflow.adapters.clock.manual import ManualClock
-from workflow.engine.inbox import (
-    UNCLAIMED_AFTER,
-    Command,
-    CommandUnansweredError,
-    Inbox,
-    ask,
-    drain,
-    serve,
-)
+from workflow.engine.inbox import UNCLAIMED_AFTER, Command, Inbox, ask, drain, serve
 from workflow.engine.journal import JournalClosedError
-from workflow.engine.steps import Outcome, Recorded
+from workflow.engine.rows import Outcome, Recorded
 from workflow.errors import (
+    CommandUnansweredError,
     ConfigurationError,
     DataDirectoryError,
     DirectoryLockedError,

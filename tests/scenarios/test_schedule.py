@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from workflow.adapters.messaging.in_process import Acceptance
+from workflow.adapters.messaging.in_process import Acceptance, Faults
 from workflow.adapters.store.facts import Timing
 from workflow.archive.announcement import open_announcement
 from workflow.archive.codec import decode_archive
@@ -50,12 +50,6 @@ def time_zone(name: str) -> Iterator[None]:
         else:
             os.environ["TZ"] = before
         time.tzset()
-
-
-@pytest.fixture(params=ZONES)
-def zone(request: pytest.FixtureRequest) -> Iterator[str]:
-    with time_zone(request.param):
-        yield request.param
 
 
 # -- telling --------------------------------------------------------------------------------------
@@ -130,8 +124,9 @@ async def kept(world: World, name: str, id: str) -> Kept:
     assert len(data) == generation.data_length
     there: Counter[tuple[bytes, str | None]] = Counter()
     for entry in entries:
-        assert community.anchor is not None
-        assert (entry.start - community.anchor) % community.interval == 0 or name == "member"
+        if generation.is_own:
+            assert community.anchor is not None
+            assert (entry.start - community.anchor) % community.interval == 0
         assert entry.end - entry.start == community.interval
         raw = data[entry.offset : entry.offset + entry.raw_size]
         archive = store.instance_of(id, generation.lineage, entry.id)
@@ -178,8 +173,6 @@ async def checked_end(world: World) -> None:
 
 # -- a year ---------------------------------------------------------------------------------------
 
-_years: dict[str, object] = {}
-
 
 async def a_year(directory: Path) -> object:
     """Three communities on two nodes, and a member who follows two of them."""
@@ -204,17 +197,20 @@ async def a_year(directory: Path) -> object:
         result.append((id, there.sha, links))
     for id in tuple(places)[:2]:
         there, owned = await kept(world, "member", id), await kept(world, places[id], id)
-        assert (there.sha, there.messages) == (owned.sha, 104) or (
-            there.entries == owned.entries and there.messages == 104
-        )
+        assert there == owned
     await checked_end(world)
     return result
 
 
-async def test_a_year_is_the_same_in_every_time_zone(zone: str, fast_disk: Path) -> None:
-    assert time.strftime("%z", time.gmtime()) is not None
-    _years[zone] = await a_year(fast_disk)
-    assert all(year == _years[zone] for year in _years.values())
+async def test_a_year_is_the_same_in_every_time_zone(fast_disk: Path) -> None:
+    years = []
+    for zone in ZONES:
+        with time_zone(zone):
+            assert (
+                time.localtime(START).tm_hour == datetime.fromtimestamp(START, ZoneInfo(zone)).hour
+            )
+            years.append(await a_year(fast_disk / zone))
+    assert years[0] == years[1] == years[2]
 
 
 # -- absences -------------------------------------------------------------------------------------
@@ -255,20 +251,17 @@ async def test_a_suspended_machine_wakes_up_and_catches_up(fast_disk: Path) -> N
 # -- jumps ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "jumps",
-    [
-        pytest.param((365 * DAY, -365 * DAY), id="a year forward and back"),
-        pytest.param((-30 * DAY,), id="a month back"),
-        pytest.param((-HOUR, -HOUR, -HOUR), id="an hour back again and again"),
-        pytest.param((HOUR, -HOUR, 3 * DAY, -2 * DAY), id="to and fro"),
-        pytest.param((-20 * DAY, 20 * DAY), id="back and forward"),
-    ],
-)
-async def test_jumps_lose_nothing_and_archive_nothing_twice(
-    fast_disk: Path, jumps: tuple[float, ...]
-) -> None:
-    world = World(fast_disk)
+JUMPS: Final = {
+    "a month back": (-30 * DAY,),
+    "an hour back again and again": (-HOUR, -HOUR, -HOUR),
+    "to and fro": (HOUR, -HOUR, 3 * DAY, -2 * DAY),
+    "back and forward": (-20 * DAY, 20 * DAY),
+}
+A_YEAR: Final = (365 * DAY, -365 * DAY)
+
+
+async def live_through(world: World, jumps: tuple[float, ...]) -> str:
+    """Messages before, between and behind these jumps of everybody's clock, then two weeks."""
     id = await found(world, "owner", reannounce_after=8 * HOUR)
     await join(world, "member", id)
     count = 0
@@ -282,13 +275,71 @@ async def test_jumps_lose_nothing_and_archive_nothing_twice(
     await world.advance(2 * WEEK)
     there = await kept(world, "owner", id)
     assert there.messages == count
-    assert await loose(world, "owner", id) == 0
+    return id
+
+
+@pytest.mark.parametrize("jumps", [*JUMPS.values(), A_YEAR], ids=[*JUMPS, "a year"])
+async def test_jumps_lose_nothing_and_archive_nothing_twice(
+    fast_disk: Path, jumps: tuple[float, ...]
+) -> None:
+    world = World(fast_disk)
+    id = await live_through(world, jumps)
+    # What was written a year ahead of now has a window that closes in a year.
+    ahead = [one for one in await world.node("owner").messages(id) if one.time > world.clock.now()]
+    assert await loose(world, "owner", id) <= len(ahead)
     links = announced(world, id)
     assert [clock for _, clock, _ in links] == sorted({clock for _, clock, _ in links})
     await kept(world, "member", id)
-    assert {one.encoded for one in await world.node("member").messages(id)} == {
-        one.encoded for one in await world.node("owner").messages(id)
-    }
+    await checked_end(world)
+
+
+NOT_FOLLOWED: Final = (
+    "a link of a time when clocks were ahead is outbid by one, which members refuse as 'clock far"
+    " in the future' for as long as the clocks were ahead"
+)
+
+
+@pytest.mark.parametrize(
+    "jumps",
+    [
+        *(pytest.param(jumps, id=name) for name, jumps in JUMPS.items()),
+        pytest.param(A_YEAR, id="a year", marks=pytest.mark.xfail(reason=NOT_FOLLOWED)),
+    ],
+)
+async def test_members_follow_through_jumps(fast_disk: Path, jumps: tuple[float, ...]) -> None:
+    world = World(fast_disk)
+    id = await live_through(world, jumps)
+    owned = {one.encoded for one in await world.node("owner").messages(id)}
+    assert {one.encoded for one in await world.node("member").messages(id)} == owned
+    await checked_end(world)
+
+
+@pytest.mark.xfail(reason="a back-off's end is a wall time: put back by a year, it waits a year")
+async def test_a_clock_put_right_delays_no_retry(fast_disk: Path) -> None:
+    world = World(fast_disk)
+    id = await found(world, "owner")
+    await write(world, "owner", id, "one")
+    world.clock.jump(365 * DAY)
+    world.network.faults = Faults(accept=lambda _: Acceptance.REFUSED)
+    await world.advance(HOUR)
+    world.clock.jump(-365 * DAY)
+    world.network.faults = Faults()
+    await world.advance(WEEK)
+    assert len(announced(world, id)) == 1
+    await checked_end(world)
+
+
+@pytest.mark.xfail(reason="the timer counts from a wall time: put back by a year, it waits a year")
+async def test_a_clock_put_right_delays_no_announcement(fast_disk: Path) -> None:
+    world = World(fast_disk)
+    id = await found(world, "owner", reannounce_after=8 * HOUR)
+    await write(world, "owner", id, "one")
+    world.clock.jump(365 * DAY)
+    await world.advance(HOUR)
+    world.clock.jump(-365 * DAY)
+    count = len(announced(world, id))
+    await world.advance(WEEK)
+    assert len(announced(world, id)) > count > 0
     await checked_end(world)
 
 

@@ -25,7 +25,7 @@ from workflow.cli.words import (
 
 if TYPE_CHECKING:
     from workflow.assembly import View
-    from workflow.engine.steps import Recorded
+    from workflow.engine.rows import Recorded
     from workflow.ports.work import Transaction
     from workflow.status import Status
 

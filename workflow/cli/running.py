@@ -12,7 +12,7 @@ from workflow.cli.place import node_at
 from workflow.cli.words import note
 
 if TYPE_CHECKING:
-    from workflow.engine.steps import Recorded
+    from workflow.engine.rows import Recorded
 
 
 def run(data_dir: DataDir) -> None:

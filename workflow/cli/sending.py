@@ -14,7 +14,7 @@ from workflow.cli.words import note, say, step_line
 
 if TYPE_CHECKING:
     from workflow.engine.inbox import Inbox
-    from workflow.engine.steps import Outcome
+    from workflow.engine.rows import Outcome
 
 REFUSED: Final = 3
 

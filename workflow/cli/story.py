@@ -24,7 +24,7 @@ from workflow.assembly import ARCHIVES, open_node
 from workflow.cli.place import KEYS
 from workflow.cli.running import transition
 from workflow.cli.words import moment, say, span
-from workflow.engine.steps import Recorded
+from workflow.engine.rows import Recorded
 from workflow.errors import ConfigurationError
 from workflow.node import Node
 from workflow.testing.world import text_message

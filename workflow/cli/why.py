@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from states.instance import Instance
     from states.lifecycle import Setback
     from workflow.assembly import View
-    from workflow.engine.steps import Recorded
+    from workflow.engine.rows import Recorded
     from workflow.ports.store import Community
     from workflow.ports.work import Transaction
 

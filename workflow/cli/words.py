@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from states.community import State
-    from workflow.engine.steps import Recorded
+    from workflow.engine.rows import Recorded
 
 WIDEST: Final = 100
 PATH_WIDTH: Final = 42

@@ -23,18 +23,9 @@ from states import CommunityArchivesError
 from states.instance import is_running
 from workflow.engine.history import signals_after
 from workflow.engine.journal import Journal, JournalClosedError
-from workflow.engine.steps import (
-    AnyInstance,
-    AnyWorkflow,
-    Outcome,
-    Recorded,
-    Request,
-    enrol,
-    look_again,
-    recover,
-    sweep,
-    take,
-)
+from workflow.engine.rows import AnyInstance, AnyWorkflow, Outcome, Recorded, Request, enrol
+from workflow.engine.steps import look_again, take
+from workflow.engine.sweeping import recover, sweep
 from workflow.engine.working import Running, ThisWork
 from workflow.errors import ConfigurationError, JournalWriteError, UnknownInstanceError
 from workflow.ports.clock import Clock, Ticker

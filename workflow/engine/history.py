@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable
 from typing import Final, cast
 
-from workflow.engine.steps import AnyInstance, AnyWorkflow, Recorded, load
+from workflow.engine.rows import AnyInstance, AnyWorkflow, Recorded, load
 from workflow.ports.work import Transaction, Value
 
 STEP: Final = (

@@ -28,7 +28,7 @@ from loguru import logger
 
 from states import CommunityArchivesError
 from workflow.engine.journal import JournalClosedError
-from workflow.engine.steps import Outcome, Recorded
+from workflow.engine.rows import Outcome, Recorded
 from workflow.errors import (
     CommandUnansweredError,
     ConfigurationError,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import TYPE_CHECKING, TypeVar
 
-from workflow.engine.steps import Request
+from workflow.engine.rows import Request
 from workflow.ports.work import Json, Transaction, Writes, no_writes
 
 if TYPE_CHECKING:
