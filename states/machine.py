@@ -89,13 +89,14 @@ def compile_table(lifecycle: Lifecycle[Any, Any, Any, Any, Any]) -> CompiledTabl
 
 def _asked(number: int, guard: Callable[[Any], bool]) -> Callable[[EventData], bool]:
     name = guard.__name__
+    yes, no = Answer(number, name, holds=True), Answer(number, name, holds=False)
 
     def condition(event: EventData) -> bool:
         probe = cast("_Probe", event.model)
         answer = guard(probe.facts)
         if answer is not True and answer is not False:
             raise GuardError(f"{name} answered {answer!r}", place=f"rule {number + 1}")
-        probe.answers.append(Answer(number, name, answer))
+        probe.answers.append(yes if answer else no)
         return answer
 
     return condition

@@ -57,7 +57,7 @@ async def run(directory: Path, times: int, one_by_one: int) -> None:
     row("at once beside one by one", "", "", ratio(group, alone))
 
 
-IDS: Final = "SELECT id FROM instance"
+IDS: Final = "SELECT id FROM community"
 
 
 def _request() -> Request:

@@ -3,11 +3,10 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import Sequence
 from contextlib import aclosing
 from hashlib import sha256
 from pathlib import Path
-from typing import cast
 
 import pytest
 
@@ -377,8 +376,7 @@ async def test_an_abandoned_fetch_has_no_file_open(world: World) -> None:
     _, _, locator = await world.seeder()
     node = await world.node()
     content = content_in(world.directory / "node")
-    archives = cast("AsyncGenerator[str, None]", node.fetch(locator, content, ALL))
-    async with aclosing(archives):
+    async with aclosing(node.fetch(locator, content, ALL)) as archives:
         assert await anext(archives) == "a"
         assert not open_files(world.directory)
     assert content.data.read_bytes() == some_bytes()[:PIECE]

@@ -94,7 +94,7 @@ CARELESS = {
     CountsBeforeSending: "counts as sent that was never published",
     KeepsTheOldName: "goes round for ever",
     ArchivesTwice: "a message is archived twice",
-    SaysSeededAtOnce: "never settles",
+    SaysSeededAtOnce: "no pause",
 }
 
 

@@ -74,7 +74,7 @@ async def test_what_is_no_announcement_is_counted(world: World) -> None:
 
 
 async def test_a_network_that_cannot_be_asked_delays_and_disables_nothing(world: World) -> None:
-    """Archives wait for what was missed, but not for ever; and it is asked again until it answers."""
+    """Archives wait for what was missed, not for ever; it is asked until it answers."""
     node = await world.start("owner")
     await node.enable()
     id = await node.create_community("chess", private_key=KEY)

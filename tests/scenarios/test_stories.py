@@ -102,7 +102,7 @@ async def write(world: World, name: str, id: str, *texts: str, back: float = 0.0
     await world.do(name, lambda node: node.add_messages(id, messages))
 
 
-# -- the stories ------------------------------------------------------------------------------------
+# -- the stories ------------------------------------------------------------------------------
 
 
 async def first_start_with_no_messages(world: World) -> object:

@@ -1,4 +1,4 @@
-"""What is due, and what a restart finds: many instances in one transaction, none at another's cost."""
+"""What is due, and what a restart finds: many instances at once, none at another's cost."""
 
 from __future__ import annotations
 

@@ -42,15 +42,10 @@ FACTS: Final = """
         SELECT sequence FROM message
         WHERE community = c.id AND archive IS NULL ORDER BY time LIMIT 1)
 """
-SEEDING: Final = "SELECT id FROM community WHERE generation > 0"
-WITH_LINK: Final = "SELECT community FROM link"
-UNARCHIVED: Final = """
-    WITH RECURSIVE waiting(id) AS (  -- From one community to the next, past all its messages.
-        SELECT min(community) FROM message WHERE archive IS NULL
-        UNION ALL
-        SELECT (SELECT min(community) FROM message WHERE archive IS NULL AND community > id)
-        FROM waiting WHERE id IS NOT NULL)
-    SELECT id FROM waiting WHERE id IS NOT NULL
+STIRRED: Final = """
+    SELECT id FROM community WHERE generation > 0
+    UNION SELECT community FROM link
+    UNION SELECT DISTINCT community FROM message WHERE archive IS NULL
 """
 ARCHIVE_FACTS: Final = """
     SELECT a.is_locked,
@@ -107,9 +102,7 @@ class CommunityFacts:
 
     def stirred(self, tx: Transaction) -> Iterable[str]:
         """Whose facts a restart has changed: nothing is live, nothing is caught up."""
-        for query in (SEEDING, WITH_LINK, UNARCHIVED):
-            for row in tx.execute(query, ()).fetchall():
-                yield str(row[0])
+        return [str(row[0]) for row in tx.execute(STIRRED, ()).fetchall()]
 
     def _facts(self, row: Sequence[Value], attempts: int, now: float) -> community.Facts:
         (
