@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from states import ARCHIVE_IMPORT, COMMUNITY, Lifecycle, Rule, otherwise, row
-from states.community import State
+from states.community import Event
 from states.node import NODE
 from workflow.check import check_archive, check_community, check_lifecycle, report, search
 from workflow.check.scenarios import SCENARIOS
@@ -46,7 +46,7 @@ def test_the_report_is_readable() -> None:
     good = report([check_archive()])
     assert "every row was taken" in good
     assert good.endswith("states visited.")
-    follows = next(rule for rule in COMMUNITY.rules if State.SETTLING in rule.within)
+    follows = next(one for one in COMMUNITY.rules if Event.LINK_RECEIVED in one.on and one.given)
     removed = replace(COMMUNITY, rules=tuple(one for one in COMMUNITY.rules if one is not follows))
     bad = report([check_community(removed)])
     assert "it goes on with an older link although a newer one is known" in bad

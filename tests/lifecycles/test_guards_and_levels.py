@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 from hypothesis import given
@@ -13,6 +13,17 @@ from states.community import COMMUNITY, Event, Facts, State
 from states.lifecycle import Step, decide, explain, look
 
 # ---------------------------------------------------------------------------- each guard by itself
+
+
+def test_facts_that_are_not_given_stand_for_none_yet() -> None:
+    told = {name: value for name, value in asdict(Facts()).items() if value}
+    assert told == {
+        "is_meant_to_be_on": True,
+        "settle_quiet": 20.0,
+        "settle_limit": 120.0,
+        "attempts_allowed": 3,
+    }
+    assert not any(asdict(archive_import.Facts()).values())
 
 
 @pytest.mark.parametrize("is_on", [False, True])
