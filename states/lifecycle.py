@@ -252,7 +252,7 @@ def look(
         if since is None:
             continue
         if setbacks:
-            since = _held_back(level, since, setbacks)
+            since = _held_back(level, since, setbacks, now)
         if since > now:
             wake_at = since if wake_at is None else min(wake_at, since)
             continue
@@ -262,10 +262,15 @@ def look(
     return Look(None, wake_at)
 
 
-def _held_back(level: Level[S, E, F], since: float, setbacks: tuple[Setback, ...]) -> float:
+def _held_back(
+    level: Level[S, E, F], since: float, setbacks: tuple[Setback, ...], now: float
+) -> float:
     names = [state.name for state in level.held_back_by]
     waits = (
-        setback.until for setback in setbacks if setback.state in names and since <= setback.at
+        setback.until
+        for setback in setbacks
+        # One from the future was noted before the clock was put right: its time means nothing.
+        if setback.state in names and since <= setback.at <= now
     )
     return max(since, *waits, since)
 

@@ -6,7 +6,7 @@ downloads) is the lifecycles' business and happens by itself.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from types import TracebackType
 from typing import Final, Self
 
@@ -66,7 +66,11 @@ class Node:
 
     async def __aenter__(self) -> Self:
         """Take up whatever was under way."""
-        await self.start()
+        try:
+            await self.start()
+        except BaseException:
+            await self.stop()
+            raise
         return self
 
     async def __aexit__(
@@ -267,7 +271,7 @@ class Node:
         """The lifecycle with how many communities are in which state; shows itself in Jupyter."""
         return Drawing(COMMUNITY, await self.engine.run(counts_of_all))
 
-    def signals(self, after: int = 0) -> AsyncIterator[Recorded]:
+    def signals(self, after: int = 0) -> AsyncGenerator[Recorded, None]:
         """Steps with what they told, without gaps, from the one behind number ``after`` on."""
         return self.engine.follow(after)
 

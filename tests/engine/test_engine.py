@@ -579,12 +579,20 @@ async def test_a_closed_journal_answers_everybody(fast_disk: Path) -> None:
 
 async def heard(bench: Bench, after: int, count: int) -> list[Recorded]:
     found: list[Recorded] = []
-    async with aclosing(bench.engine.follow(after)) as steps:  # type: ignore[type-var]
+    async with aclosing(bench.engine.follow(after)) as steps:
         async for step in steps:
             found.append(step)
             if len(found) == count:
                 break
     return found
+
+
+async def test_who_follows_hears_the_end_when_the_engine_stops(bench: Bench) -> None:
+    await bench.add("a")
+    following = asyncio.create_task(heard(bench, 0, 99))
+    await bench.clock.settle()
+    await bench.engine.stop()
+    assert await following == []
 
 
 async def test_signals_are_followed_without_gaps_or_repeats_from_any_number(bench: Bench) -> None:

@@ -293,17 +293,11 @@ async def test_jumps_lose_nothing_and_archive_nothing_twice(
     await checked_end(world)
 
 
-NOT_FOLLOWED: Final = (
-    "a link of a time when clocks were ahead is outbid by one, which members refuse as 'clock far"
-    " in the future' for as long as the clocks were ahead"
-)
-
-
 @pytest.mark.parametrize(
     "jumps",
     [
         *(pytest.param(jumps, id=name) for name, jumps in JUMPS.items()),
-        pytest.param(A_YEAR, id="a year", marks=pytest.mark.xfail(reason=NOT_FOLLOWED)),
+        pytest.param(A_YEAR, id="a year"),
     ],
 )
 async def test_members_follow_through_jumps(fast_disk: Path, jumps: tuple[float, ...]) -> None:
@@ -314,7 +308,6 @@ async def test_members_follow_through_jumps(fast_disk: Path, jumps: tuple[float,
     await checked_end(world)
 
 
-@pytest.mark.xfail(reason="a back-off's end is a wall time: put back by a year, it waits a year")
 async def test_a_clock_put_right_delays_no_retry(fast_disk: Path) -> None:
     world = World(fast_disk)
     id = await found(world, "owner")
@@ -329,7 +322,6 @@ async def test_a_clock_put_right_delays_no_retry(fast_disk: Path) -> None:
     await checked_end(world)
 
 
-@pytest.mark.xfail(reason="the timer counts from a wall time: put back by a year, it waits a year")
 async def test_a_clock_put_right_delays_no_announcement(fast_disk: Path) -> None:
     world = World(fast_disk)
     id = await found(world, "owner", reannounce_after=8 * HOUR)

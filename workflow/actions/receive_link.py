@@ -46,11 +46,13 @@ class ReceiveLink:
             raise LinkRefusedError("wrong signer")
         if store.is_own_announcement(tx, community.id, self.opened.message):
             raise LinkRefusedError("our own", is_remarkable=False)
-        if clock > (now + FAR_FUTURE) * 1000:
+        known = store.link(tx, community.id)
+        # A clock that was accepted while clocks were ahead has to be outbid for ever after.
+        newest = max(now * 1000, known.clock if known is not None else 0)
+        if clock > newest + FAR_FUTURE * 1000:
             raise LinkRefusedError("clock far in the future")
         if clock < store.description_clock(tx, community.id):
             raise LinkRefusedError("older than the description")
-        known = store.link(tx, community.id)
         if known is not None and clock <= known.clock:
             is_repeat = (clock, locator) == (known.clock, known.locator)
             raise LinkRefusedError("repeated" if is_repeat else "older clock")

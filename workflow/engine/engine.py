@@ -9,10 +9,9 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import asdict
 from enum import Enum
 from functools import partial
 from typing import Any, Final, TypeVar
@@ -21,13 +20,14 @@ from loguru import logger
 
 from states import CommunityArchivesError
 from states.instance import is_running
+from workflow.engine.commands import keep_outcome, kept_outcome
 from workflow.engine.history import signals_after
 from workflow.engine.journal import Journal, JournalClosedError
 from workflow.engine.rows import AnyInstance, AnyWorkflow, Outcome, Recorded, Request, enrol
 from workflow.engine.steps import look_again, take
-from workflow.engine.sweeping import recover, sweep
+from workflow.engine.sweeping import bring_forward, recover, sweep
 from workflow.engine.working import Running, ThisWork
-from workflow.errors import ConfigurationError, JournalWriteError, UnknownInstanceError
+from workflow.errors import JournalWriteError, UnknownInstanceError
 from workflow.ports.clock import Clock, Ticker
 from workflow.ports.work import Transaction, Writes, no_writes
 
@@ -62,6 +62,8 @@ class Engine:
         self._threads_busy = 0
         self._is_acting = False  # Only between start and stop; until then events are only taken.
         self._changed = asyncio.Event()
+        self._swept_at = 0.0
+        self._has_ended = False
 
     async def start(self) -> None:
         """Take up whatever was under way and begin to sweep."""
@@ -83,6 +85,8 @@ class Engine:
         if self._commits:
             await asyncio.wait(self._commits)
         self._threads.shutdown()
+        self._has_ended = True
+        self._changed.set()
 
     async def enrol(self, lifecycle: str, id: str, writes: Writes = no_writes) -> None:
         """Bring an instance into being, together with these writes; again is once."""
@@ -111,11 +115,11 @@ class Engine:
             if request.command_id is None:
                 return take(tx, self._workflows, workflow, id, request, now)
             asked = json.dumps([lifecycle, id, request.event.name])
-            earlier = _earlier(tx, request.command_id, asked)
+            earlier = kept_outcome(tx, request.command_id, asked)
             if earlier is not None:
                 return earlier
             outcome = take(tx, self._workflows, workflow, id, request, now)
-            _remember(tx, request.command_id, asked, outcome, now)
+            keep_outcome(tx, request.command_id, asked, outcome, now)
             return outcome
 
         return await self._commit(work)
@@ -144,6 +148,9 @@ class Engine:
         while True:
             now = self._clock.now()
             try:
+                if now < self._swept_at:
+                    await self._journal.run(lambda tx, now=now: bring_forward(tx, now))  # type: ignore[misc]
+                self._swept_at = now
                 outcome, has_more = await self._journal.run(
                     lambda tx, now=now: sweep(tx, self._workflows, now, SWEEP_BATCH)  # type: ignore[misc]
                 )
@@ -156,11 +163,14 @@ class Engine:
             if not has_more:
                 return outcome.wake_at
 
-    async def follow(self, after: int) -> AsyncIterator[Recorded]:
-        """Steps that told something, from the one behind ``after`` on, for ever, without gaps."""
-        while True:
+    async def follow(self, after: int) -> AsyncGenerator[Recorded, None]:
+        """Steps that told something, from the one behind ``after`` on, without gaps, to the end."""
+        while not self._has_ended:
             changed = self._changed
-            told = await self.run(lambda tx, seq=after: signals_after(tx, seq))  # type: ignore[misc]
+            try:
+                told = await self.run(lambda tx, seq=after: signals_after(tx, seq))  # type: ignore[misc]
+            except JournalClosedError:
+                return
             for step in told:
                 yield step
                 after = step.seq
@@ -375,25 +385,3 @@ async def _joined(future: Awaitable[T]) -> T:
     if was_cancelled:
         raise asyncio.CancelledError
     return waiting.result()
-
-
-def _earlier(tx: Transaction, command_id: str, asked: str) -> Outcome | None:
-    row = tx.execute("SELECT request, outcome FROM command WHERE id = ?", (command_id,)).fetchone()
-    if row is None:
-        return None
-    if row[0] != asked:
-        raise ConfigurationError(
-            "this command id was used for another command",
-            place=command_id,
-            remedy="Give each command an id of its own.",
-        )
-    stored = json.loads(str(row[1]))
-    steps = [Recorded(**{**step, "signals": tuple(step["signals"])}) for step in stored["steps"]]
-    return Outcome(steps, stored["refusal"], is_repeat=True)
-
-
-def _remember(tx: Transaction, command_id: str, asked: str, outcome: Outcome, now: float) -> None:
-    stored = json.dumps(
-        {"refusal": outcome.refusal, "steps": [asdict(step) for step in outcome.steps]}
-    )
-    tx.execute("INSERT INTO command VALUES (?, ?, ?, ?)", (command_id, asked, stored, now))

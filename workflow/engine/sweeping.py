@@ -90,9 +90,20 @@ def _postpone(
     )
 
 
+def bring_forward(tx: Transaction, now: float) -> None:
+    """The clock was put back: due times of the time that was not are due now.
+
+    Whoever is early looks, and waits again; nobody waits for a year because of an hour's mistake.
+    """
+    tx.execute("UPDATE instance SET due_at = ? WHERE due_at > ?", (now, now))
+
+
 def recover(tx: Transaction, workflows: Mapping[str, AnyWorkflow], now: float) -> Outcome:
     """After a restart: interrupted actions start again or count as failed, waiting states look."""
     outcome = Outcome([])
+    newest = tx.execute("SELECT at FROM history ORDER BY seq DESC LIMIT 1", ()).fetchone()
+    if newest is not None and cast("float", newest[0]) > now:
+        bring_forward(tx, now)
     for workflow in workflows.values():
         for row in tx.execute(OPEN, (workflow.name,)).fetchall():
             _restart(tx, workflows, workflow, row, now, outcome)

@@ -124,8 +124,8 @@ class CommunityFacts:
             window_due_at = max(end, oldest_stored_at) + timing.grace + self._share(id)
         announce_due_at: float | None = None
         if generation:
-            if current_clock is None or sent_at is None:
-                announce_due_at = 0.0
+            if current_clock is None or sent_at is None or sent_at > now:
+                announce_due_at = 0.0  # Never sent, or by a clock that was wrong.
             elif reannounce_after is not None:
                 announce_due_at = sent_at + reannounce_after
         deadline = max(catch_up_deadline, self._started_at + timing.catch_up)
