@@ -102,7 +102,9 @@ def looked(
             since = level.since(facts)
             if since is not None:
                 held_by = {one.name for one in level.held_back_by}
-                until = [one.until for one in setbacks if one.state in held_by and one.at >= since]
+                until = [
+                    one.until for one in setbacks if one.state in held_by and since <= one.at <= now
+                ]
                 yield max([since, *until]), level
 
     known = list(moments())
@@ -221,6 +223,7 @@ def test_a_level_that_would_only_stay_lets_the_next_one_have_its_turn() -> None:
         (11.0, 29.5, 30.0),
         (11.0, 30.0, State.TWO),  # its time has come
         (11.0, 40.0, State.TWO),
+        (13.0, 12.0, State.TWO),  # noted by a clock that was ahead
     ],
 )
 def test_a_setback_holds_back_only_what_began_before_it(
