@@ -1,6 +1,6 @@
 """The engine beside what one would write with transitions and APScheduler alone.
 
-    .venv/bin/python benchmarks/engine.py            about five minutes
+    .venv/bin/python benchmarks/engine.py            about six minutes
     .venv/bin/python benchmarks/engine.py --quick    less than one, a tenth of everything
 
 Nothing here passes or fails: it prints, and every table has its baseline from the same run.

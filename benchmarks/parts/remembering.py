@@ -42,7 +42,7 @@ def run(directory: Path, few: int, many: int, registered: int) -> None:
         _asked(_engine, large, is_traced=False) - _asked(_engine, small, is_traced=False)
     ) / more
     table("One idle community, bytes", "objects", "resident", "in the file")
-    row("the engine", f"{objects:.2f}", f"{resident:.2f}", count(rows))
+    row("the engine", f"{abs(objects):.1f}", f"{resident:.1f}", count(rows))
     for name, work in (("a registered model", _models), ("a job in memory", _jobs)):
         traced = (
             _asked(work, registered, is_traced=True) - _asked(work, 0, is_traced=True)

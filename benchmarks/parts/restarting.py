@@ -38,8 +38,8 @@ async def run(directory: Path, sizes: tuple[int, ...], times: int) -> None:
     row("the whole node, all idle", *(span(nodes[size][0]) for size in sizes))
     row("   and everybody was asked for links", *(span(nodes[size][1]) for size in sizes))
     small = sizes[:2]
-    row("register as many models", *(span(_register(size)) for size in small))
-    row("add as many jobs to memory", *(span(_add(size)) for size in small))
+    row("register as many models", *(span(_register(size)) for size in small), "")
+    row("add as many jobs to memory", *(span(_add(size)) for size in small), "")
     note("The first sweep asks everybody whom a restart concerns: who seeds begins to seed again.")
 
 

@@ -164,7 +164,7 @@ def test_a_table_of_ones_own_shows_itself_as_mermaid() -> None:
 def test_an_outdated_layout_is_noticed() -> None:
     drawn = picture(COMMUNITY)
     assert is_painting_of(drawn, shipped(drawn))
-    first = replace(COMMUNITY.rules[0], tell=COMMUNITY.rules[1].tell)
+    first = replace(COMMUNITY.rules[0], tell=COMMUNITY.rules[2].tell)
     louder = replace(COMMUNITY, rules=(first, *COMMUNITY.rules[1:]))
     assert not is_painting_of(picture(louder), shipped(drawn))
     with pytest.raises(LayoutError, match="community"):

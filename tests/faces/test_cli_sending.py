@@ -72,7 +72,10 @@ def test_an_id_is_for_one_command(garden: CommandLine) -> None:
 def test_many_ask_at_once(garden: CommandLine) -> None:
     askers = [garden.start("send", "gardeners", "switched_off") for _ in range(4)]
     codes = sorted(asker.ended() for asker in askers)
-    assert codes == [0, 3, 3, 3]
+    assert codes == [0, 0, 0, 0]
+    told = garden("history", "gardeners", "--json").out
+    assert told.count("idle --switched_off--> off") == 1
+    assert told.count("off --switched_off--> stay") == 3
     assert (garden.data_dir / "journal.sqlite3").exists()
 
 
