@@ -105,6 +105,9 @@ def advance(
         setbacks = ()
     elif is_answer:
         setbacks = _without(setbacks, step.source.name)
+        if lifecycle.waits(step.target):
+            # Whatever else was to be tried again by now has been, or is not needed any more.
+            setbacks = tuple(one for one in setbacks if one.until > now)
     entered = replace(
         instance,
         state=step.target,

@@ -40,7 +40,7 @@ class Same(Enum):
     STAY = "stay"
     """Take note and remain: the running action goes on undisturbed."""
     AGAIN = "again"
-    """Enter the same state anew: its action starts once more, after the back-off."""
+    """Enter the same state anew: its action starts once more; if it failed, after the back-off."""
 
 
 STAY, AGAIN = Same.STAY, Same.AGAIN

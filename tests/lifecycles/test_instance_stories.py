@@ -106,7 +106,10 @@ class Ledger:
             self.given_up.clear()
         elif is_answer:
             assert name not in notes
-            del self.given_up[name]
+            over = {one.state for one in before.setbacks if one.until <= self.now}
+            for state in {name} | (over if after.state in WAITING else set()):
+                assert state not in notes
+                del self.given_up[state]
         else:
             assert after.setbacks == before.setbacks
         self.starts = 0 if after.state in WAITING else 1
