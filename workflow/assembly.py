@@ -21,7 +21,12 @@ from workflow.actions.import_messages import import_messages
 from workflow.actions.seed_torrent import seed_torrent
 from workflow.actions.send_link import send_link
 from workflow.actions.tools import Tools
-from workflow.adapters.store.facts import CommunityFacts, Timing, read_archive_facts
+from workflow.adapters.store.facts import (
+    CommunityFacts,
+    Timing,
+    read_archive_facts,
+    stirred_archives,
+)
 from workflow.adapters.store.schema import STORE
 from workflow.adapters.store.sqlite import SqliteStore
 from workflow.engine.engine import Engine
@@ -188,6 +193,7 @@ def workflows(
             read_archive_facts,
             {archive_import.Action.IMPORT_MESSAGES: partial(import_messages, tools)},
             form_signal=reference_signal,
+            stirred=stirred_archives,
             backoff=backoff,
         ),
         Workflow(NODE, lambda _tx, instances, _now: [Facts() for _ in instances],

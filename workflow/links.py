@@ -16,13 +16,15 @@ from workflow.archive.announcement import open_announcement
 from workflow.engine.engine import Engine
 from workflow.engine.journal import JournalClosedError
 from workflow.engine.rows import Request
-from workflow.errors import AnnouncementInvalidError, MessagingError, UnknownInstanceError
+from workflow.errors import AnnouncementInvalidError, UnknownInstanceError
 from workflow.ports.messaging import Received
 
 RETENTION: Final = 30 * 86_400.0
 """Seconds that the network remembers messages."""
 ASK_AGAIN: Final = 60.0
 """Seconds until a network that could not answer is asked again."""
+ASKERS: Final = 16
+"""How many communities' missed links are asked for at once."""
 
 
 class Links:
@@ -33,6 +35,7 @@ class Links:
         self._tools = tools
         self._run = run
         self._tasks: set[asyncio.Task[None]] = set()
+        self._unasked: asyncio.Queue[str] = asyncio.Queue()
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def open(self) -> None:
@@ -40,6 +43,8 @@ class Links:
         self._loop = asyncio.get_running_loop()
         await self._tools.carrier.open(self._health_changed)
         await self._tools.messaging.open(self.receive)
+        for _ in range(ASKERS):
+            self._in_background(self._ask_on())
 
     async def close(self) -> None:
         """Let go of both networks."""
@@ -53,7 +58,7 @@ class Links:
     async def follow(self, community: str) -> None:
         """Take links of this community from now on, and ask for those that were missed."""
         await self._tools.messaging.subscribe(channel_of(community))
-        self._in_background(self._catch_up(community))
+        self._unasked.put_nowait(community)
 
     async def receive(self, message: Received) -> None:
         """A verified, new link becomes an event; every other message is counted by reason."""
@@ -72,24 +77,32 @@ class Links:
         except UnknownInstanceError:
             logger.debug("a message on {}, which nobody follows", message.channel)
 
-    async def _catch_up(self, community: str) -> None:
-        channel = channel_of(community)
+    async def _ask_on(self) -> None:
+        """One of those who ask, a community at a time, for links that were missed."""
         while True:
-            since = self._tools.clock.now() - RETENTION
+            community = await self._unasked.get()
             try:
-                async with aclosing(self._tools.messaging.stored(channel, since)) as stored:
-                    async for message in stored:
-                        await self.receive(message)
-            except MessagingError as error:
+                await self._ask(community)
+            except JournalClosedError:
+                return
+            except Exception as error:  # noqa: BLE001 - whatever it is, the others go on.
                 logger.bind(community=community).warning("missed links: {}", error)
-                await self._tools.clock.sleep(ASK_AGAIN)
-            else:
-                break
+                self._in_background(self._ask_again(community))
+
+    async def _ask(self, community: str) -> None:
+        since = self._tools.clock.now() - RETENTION
+        async with aclosing(self._tools.messaging.stored(channel_of(community), since)) as stored:
+            async for message in stored:
+                await self.receive(message)
         await self._engine.look(
             "community",
             community,
             lambda tx: self._tools.store.set_caught_up(tx, community, self._run),
         )
+
+    async def _ask_again(self, community: str) -> None:
+        await self._tools.clock.sleep(ASK_AGAIN)
+        self._unasked.put_nowait(community)
 
     async def _refuse(self, community: str, reason: str) -> None:
         logger.bind(community=community).info("a link was refused: {}", reason)

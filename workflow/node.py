@@ -6,6 +6,7 @@ downloads) is the lifecycles' business and happens by itself.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable
 from types import TracebackType
 from typing import Final, Self
@@ -39,6 +40,8 @@ from workflow.status import (
 
 THE_NODE: Final = "node"
 ID_DIGITS: Final = 66
+TOGETHER: Final = 500
+"""Communities that are switched at once, so that they share commits."""
 REANNOUNCE_AFTER: Final = 8 * 3600.0
 """Seconds: people were found to wait for days for a link that had passed them by."""
 
@@ -306,9 +309,17 @@ class Node:
     async def _fall_into_step(self) -> None:
         """Switch every community that is on but should be off, or off but should be on."""
         is_enabled = await self._is_enabled()
-        for id, should_be_on in await self.engine.run(lambda tx: out_of_step(tx, is_enabled)):
-            event = community.Event.SWITCHED_ON if should_be_on else community.Event.SWITCHED_OFF
-            await self.send(id, event)
+        found = await self.engine.run(lambda tx: out_of_step(tx, is_enabled))
+        for first in range(0, len(found), TOGETHER):
+            await asyncio.gather(
+                *(
+                    self.send(
+                        id,
+                        community.Event.SWITCHED_ON if on else community.Event.SWITCHED_OFF,
+                    )
+                    for id, on in found[first : first + TOGETHER]
+                )
+            )
 
     async def _is_enabled(self) -> bool:
         state = await self.engine.run(lambda tx: state_of(tx, NODE.name, THE_NODE))

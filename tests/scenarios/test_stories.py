@@ -370,7 +370,8 @@ async def link_of_a_stranger_is_refused(world: World) -> object:
     world.network.inject(f"{id}-magnetlinks", forged)
     await world.advance(HOUR)
     status = await status_of(world, "member", id)
-    assert (status.state, status.refusals) == ("idle", {"wrong signer": 1})
+    # A delivery is acknowledged after the count: one that is repeated after a crash counts twice.
+    assert (status.state, set(status.refusals)) == ("idle", {"wrong signer"})
     return status.state
 
 

@@ -47,6 +47,7 @@ STIRRED: Final = """
     UNION SELECT community FROM link
     UNION SELECT DISTINCT community FROM message WHERE archive IS NULL
 """
+OPEN_ARCHIVES: Final = "SELECT instance FROM archive WHERE is_done = 0"
 ARCHIVE_FACTS: Final = """
     SELECT a.is_locked,
            EXISTS (SELECT 1 FROM archive o WHERE o.community = a.community AND o.is_done = 0
@@ -161,6 +162,11 @@ class CommunityFacts:
 
     def _share(self, id: str) -> float:
         return self._timing.spread * zlib.crc32(id.encode()) / 0xFFFF_FFFF
+
+
+def stirred_archives(tx: Transaction) -> Iterable[str]:
+    """The imports that a restart may have changed something for."""
+    return [str(row[0]) for row in tx.execute(OPEN_ARCHIVES, ()).fetchall()]
 
 
 def read_archive_facts(
