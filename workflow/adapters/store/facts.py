@@ -43,9 +43,14 @@ FACTS: Final = """
         WHERE community = c.id AND archive IS NULL ORDER BY time LIMIT 1)
 """
 STIRRED: Final = """
-    SELECT id FROM community WHERE generation > 0
+    WITH RECURSIVE waiting(id) AS (  -- From one community to the next, past all its messages.
+        SELECT min(community) FROM message WHERE archive IS NULL
+        UNION ALL
+        SELECT (SELECT min(community) FROM message WHERE archive IS NULL AND community > id)
+        FROM waiting WHERE id IS NOT NULL)
+    SELECT id FROM waiting WHERE id IS NOT NULL
+    UNION SELECT id FROM community WHERE generation > 0
     UNION SELECT community FROM link
-    UNION SELECT DISTINCT community FROM message WHERE archive IS NULL
 """
 OPEN_ARCHIVES: Final = "SELECT instance FROM archive WHERE is_done = 0"
 ARCHIVE_FACTS: Final = """
