@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from loguru import logger
 
+from states import COMMUNITY
 from states.community import Event
 from workflow.actions.receive_link import LinkRefusedError, ReceiveLink
 from workflow.actions.tools import Tools, channel_of, community_of
@@ -67,7 +68,7 @@ class Links:
             opened = open_announcement(message.payload)
             writes = ReceiveLink(self._tools, community, opened)
             await self._engine.send(
-                "community", community, Request(Event.LINK_RECEIVED, "network", writes)
+                COMMUNITY.name, community, Request(Event.LINK_RECEIVED, "network", writes)
             )
         except AnnouncementInvalidError as error:
             await self._refuse(community, error.code)
@@ -95,7 +96,7 @@ class Links:
             async for message in stored:
                 await self.receive(message)
         await self._engine.look(
-            "community",
+            COMMUNITY.name,
             community,
             lambda tx: self._tools.store.set_caught_up(tx, community, self._run),
         )
@@ -118,7 +119,7 @@ class Links:
         for community in await self._engine.run(
             lambda tx: self._tools.store.communities_of(tx, locator)
         ):
-            await self._engine.look("community", community)
+            await self._engine.look(COMMUNITY.name, community)
 
     def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
         async def until_closed() -> None:

@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable
 from types import TracebackType
 from typing import Final, Self
 
-from states import COMMUNITY, archive_import, community
+from states import ARCHIVE_IMPORT, COMMUNITY, archive_import, community
 from states.drawing import Drawing
 from states.node import NODE
 from states.node import Event as NodeEvent
@@ -150,7 +150,7 @@ class Node:
     async def send(self, id: str, event: community.Event, command_id: str | None = None) -> Outcome:
         """Send an event to a community's lifecycle; the step, or why it was refused."""
         return await self.engine.send(
-            "community", id, Request(event, "operator", command_id=command_id)
+            COMMUNITY.name, id, Request(event, "operator", command_id=command_id)
         )
 
     async def perform(self, command: Command) -> Outcome:
@@ -184,20 +184,20 @@ class Node:
         """
         key = (await self.engine.run(lambda tx: self._store.community(tx, id))).control_key
         await self.engine.look(
-            "community", id, lambda tx: self._store.claim_control(tx, id, key, self._device)
+            COMMUNITY.name, id, lambda tx: self._store.claim_control(tx, id, key, self._device)
         )
 
     async def hand_over(self, id: str, new_key: bytes) -> None:
         """Another key has control from now on (33 bytes, compressed)."""
         await self.engine.run(lambda tx: self._store.hand_over(tx, id, new_key))
         await self.send(id, community.Event.CONTROL_LOST)
-        await self.engine.look("community", id)
+        await self.engine.look(COMMUNITY.name, id)
 
     async def become_control_node(self, id: str, private_key: bytes) -> None:
         """Control was transferred to this key, and to this device."""
         key = self._tools.keys.add(private_key)
         await self.engine.look(
-            "community", id, lambda tx: self._store.claim_control(tx, id, key, self._device)
+            COMMUNITY.name, id, lambda tx: self._store.claim_control(tx, id, key, self._device)
         )
 
     async def remove_key(self, id: str) -> None:
@@ -231,7 +231,7 @@ class Node:
 
         good: list[NewMessage] = []
         added: list[int] = []
-        await self.engine.look("community", id, writes)
+        await self.engine.look(COMMUNITY.name, id, writes)
         return added[-1]
 
     async def messages(self, id: str) -> list[StoredMessage]:
@@ -240,14 +240,16 @@ class Node:
 
     async def add_ratchet_key(self, id: str, key: RatchetKey) -> None:
         """A key of an encrypted community has arrived: what waited for it goes on."""
-        await self.engine.look("community", id, lambda tx: self._store.add_ratchet_key(tx, id, key))
+        await self.engine.look(
+            COMMUNITY.name, id, lambda tx: self._store.add_ratchet_key(tx, id, key)
+        )
         for archive in await self.engine.run(lambda tx: self._store.open_archives(tx, id)):
-            await self.engine.look("archive", archive)
+            await self.engine.look(ARCHIVE_IMPORT.name, archive)
 
     async def retry_archive(self, instance: str) -> Outcome:
         """Take an archive out of quarantine and import it again."""
         return await self.engine.send(
-            "archive",
+            ARCHIVE_IMPORT.name,
             instance,
             Request(
                 archive_import.Event.RETRIED,
@@ -302,7 +304,7 @@ class Node:
             self._store.add_community(tx, new)
             self._store.set_catch_up_deadline(tx, id, now + self._catch_up)
 
-        await self.engine.enrol("community", id, writes)
+        await self.engine.enrol(COMMUNITY.name, id, writes)
         await self.send(id, community.Event.SWITCHED_ON)
         await self._links.follow(id)
 

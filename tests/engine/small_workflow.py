@@ -21,11 +21,10 @@ from states.instance import Backoff, Instance
 from states.lifecycle import AGAIN, STAY, Level, Rule, otherwise, row
 from workflow.adapters.clock.manual import ManualClock
 from workflow.engine.engine import Engine
-from workflow.engine.history import instance as read_instance
 from workflow.engine.history import replay, steps_after, steps_of
 from workflow.engine.journal import Journal, JournalClosedError, Probe, no_probe
 from workflow.engine.migrations import ENGINE
-from workflow.engine.rows import Outcome, Recorded, Request
+from workflow.engine.rows import Outcome, Recorded, Request, load
 from workflow.engine.workflow import Workflow
 from workflow.ports.work import Answer, Migration, Transaction, Work, Writes, no_writes
 
@@ -276,7 +275,7 @@ class Bench:
         await self.engine.look("thing", id, lambda tx: tx.execute(sql, (value, id)))  # type: ignore[arg-type]
 
     async def instance(self, id: str) -> Instance[State]:
-        return await self.engine.run(lambda tx: read_instance(tx, self.workflow, id))
+        return await self.engine.run(lambda tx: load(tx, self.workflow, id))
 
     async def done_by(self, id: str) -> int:
         return await self.engine.run(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from contextlib import aclosing
 from functools import partial
 
-from states import archive_import
+from states import ARCHIVE_IMPORT, archive_import
 from states.community import Event
 from workflow.actions.tools import Tools
 from workflow.errors import CarrierError
@@ -48,7 +48,7 @@ async def download_archives(tools: Tools, work: Work) -> Answer[Event]:
             if archive in missing:
                 instance = store.instance_of(work.id, generation.lineage, archive)
                 await work.send(
-                    "archive",
+                    ARCHIVE_IMPORT.name,
                     instance,
                     archive_import.Event.PIECES_VERIFIED,
                     {"from": by_id[archive].start, "to": by_id[archive].end},

@@ -6,6 +6,7 @@ fetched. One whose history was rewritten begins a new lineage with files of its 
 
 from __future__ import annotations
 
+from states import ARCHIVE_IMPORT
 from states.community import Event
 from workflow.actions.tools import Tools
 from workflow.archive.index import IndexEntry, decode_index
@@ -42,7 +43,10 @@ async def fetch_index(tools: Tools, work: Work) -> Answer[Event]:
     return Answer(
         Event.INDEX_FETCHED,
         writes,
-        tuple(Reference("archive", name(work.id, generation.lineage, one.id)) for one in missing),
+        tuple(
+            Reference(ARCHIVE_IMPORT.name, name(work.id, generation.lineage, one.id))
+            for one in missing
+        ),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from states import COMMUNITY
 from states.archive_import import Event
 from workflow.actions.fetch_index import readable
 from workflow.actions.tools import Tools
@@ -18,7 +19,7 @@ async def import_messages(tools: Tools, work: Work) -> Answer[Event]:
     community, lineage, entry = await work.read(lambda tx: store.archive(tx, work.id))
     keys = await work.read(lambda tx: store.ratchet_keys(tx, community))
     content = tools.folder.content(community, lineage, 0, 0)
-    stirs = (Reference("community", community),)  # It may wait for its history to be complete.
+    stirs = (Reference(COMMUNITY.name, community),)  # It may wait for its history to be complete.
     try:
         messages = await work.in_thread(
             lambda: [

@@ -71,12 +71,13 @@ def why(community: CommunityName, *, as_json: AsJson = False, data_dir: DataDir)
 
 
 def _read(view: View, tx: Transaction, text: str) -> Reasons:
-    from workflow.engine import history  # noqa: PLC0415 - loads the tables.
+    from workflow.engine.history import steps_of  # noqa: PLC0415 - loads the tables.
+    from workflow.engine.rows import load  # noqa: PLC0415
 
     known = find(view, tx, text)
-    instance: Instance[State] = history.instance(tx, view.community, known.id)
-    facts = replace(view.tools.facts(tx, known.id), attempts=instance.attempts)
-    return Reasons(known, instance, facts, history.steps_of(tx, "community", known.id, STEPS))
+    instance: Instance[State] = load(tx, view.community, known.id)
+    facts = view.tools.facts(tx, known.id)
+    return Reasons(known, instance, facts, steps_of(tx, view.community.name, known.id, STEPS))
 
 
 def guards(facts: Facts) -> dict[str, tuple[bool, str]]:

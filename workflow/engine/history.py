@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable
 from typing import Final, cast
 
-from workflow.engine.rows import AnyInstance, AnyWorkflow, Recorded, load
+from workflow.engine.rows import AnyWorkflow, Recorded
 from workflow.ports.work import Transaction, Value
 
 STEP: Final = (
@@ -67,11 +67,6 @@ def counts(tx: Transaction, lifecycle: str) -> dict[str, int]:
         "SELECT state, count(*) FROM instance WHERE lifecycle = ? GROUP BY state", (lifecycle,)
     ).fetchall()
     return dict(cast("list[tuple[str, int]]", rows))
-
-
-def instance(tx: Transaction, workflow: AnyWorkflow, id: str) -> AnyInstance:
-    """Where an instance stands. Raises ``UnknownInstanceError``."""
-    return load(tx, workflow, id)
 
 
 def replay(tx: Transaction, workflow: AnyWorkflow) -> list[str]:
