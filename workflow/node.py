@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable
+from enum import Enum
 from types import TracebackType
 from typing import Final, Self
 
@@ -157,18 +158,20 @@ class Node:
         """Do what a command from another process says. Raises ``UnknownEventError``."""
         event = self.engine.event_named(command.lifecycle, command.event)
         if event in (community.Event.SWITCHED_ON, community.Event.SWITCHED_OFF):
-            return await self._switch(command.instance, event, command.id)
+            return await self._switch(command.instance, event, command.id, command.actor)
         return await self.engine.send(
             command.lifecycle,
             command.instance,
             Request(event, command.actor, command_id=command.id),
         )
 
-    async def _switch(self, id: str, event: community.Event, command_id: str | None) -> Outcome:
+    async def _switch(
+        self, id: str, event: Enum, command_id: str | None, actor: str = "operator"
+    ) -> Outcome:
         is_enabled = event is community.Event.SWITCHED_ON
         request = Request(
             event,
-            "operator",
+            actor,
             lambda tx: self._store.set_enabled(tx, id, is_enabled=is_enabled),
             command_id=command_id,
         )
@@ -183,9 +186,7 @@ class Node:
         where the other device left it.
         """
         key = (await self.engine.run(lambda tx: self._store.community(tx, id))).control_key
-        await self.engine.look(
-            COMMUNITY.name, id, lambda tx: self._store.claim_control(tx, id, key, self._device)
-        )
+        await self._claim_control(id, key)
 
     async def hand_over(self, id: str, new_key: bytes) -> None:
         """Another key has control from now on (33 bytes, compressed)."""
@@ -195,7 +196,9 @@ class Node:
 
     async def become_control_node(self, id: str, private_key: bytes) -> None:
         """Control was transferred to this key, and to this device."""
-        key = self._tools.keys.add(private_key)
+        await self._claim_control(id, self._tools.keys.add(private_key))
+
+    async def _claim_control(self, id: str, key: bytes) -> None:
         await self.engine.look(
             COMMUNITY.name, id, lambda tx: self._store.claim_control(tx, id, key, self._device)
         )

@@ -16,6 +16,7 @@ from workflow.archive.index import IndexEntry, encode_index
 from workflow.archive.ratchet import RatchetKey, encrypt
 from workflow.archive.windows import Window
 from workflow.engine.history import steps_after
+from workflow.engine.inbox import Command
 from workflow.errors import MalformedIdError
 from workflow.node import Node, public_key_of
 from workflow.ports.carrier import Content
@@ -109,6 +110,17 @@ async def test_the_node_is_disabled_and_enabled_with_all_its_communities(world: 
     await world.advance(HOUR)
     assert [(await node.status(one)).state for one in (id, other)] == ["idle", "idle"]
     assert (await node.status(id)).is_live
+
+
+@pytest.mark.parametrize("event", ["switched_off", "switched_on", "control_lost"])
+async def test_a_command_is_noted_under_who_gave_it(world: World, event: str) -> None:
+    node, id = await owner_of(world)
+    command = Command("c-1", "community", id, event, "cron", world.clock.now())
+    if event == "control_lost":  # No event of an idle community: refused, and kept as that.
+        assert (await node.perform(command)).refusal == "idle does not answer control_lost"
+    else:
+        assert [step.actor for step in (await node.perform(command)).steps] == ["cron"]
+    assert (await node.perform(command)).is_repeat
 
 
 async def test_who_has_handed_over_announces_nothing_any_more(world: World) -> None:
