@@ -55,7 +55,6 @@ class Carrier(Protocol):
         """Check all bytes, offer them, and return their locator once they are really live.
 
         With ``locator`` the content must be exactly what that locator names; without, it is new.
-        What is live already is not checked again.
         Raises ``ContentDamagedError`` when bytes are missing or differ, ``CarrierError`` otherwise.
         """
 
