@@ -6,9 +6,8 @@ Whoever repeats a command, because an answer was lost on the way, gets the outco
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 
-from workflow.engine.rows import Outcome, Recorded
+from workflow.engine.rows import Outcome
 from workflow.errors import ConfigurationError
 from workflow.ports.work import Transaction
 
@@ -27,16 +26,13 @@ def kept_outcome(tx: Transaction, command_id: str, asked: str) -> Outcome | None
             place=command_id,
             remedy="Give each command an id of its own.",
         )
-    stored = json.loads(str(row[1]))
-    steps = [Recorded(**{**step, "signals": tuple(step["signals"])}) for step in stored["steps"]]
-    return Outcome(steps, stored["refusal"], is_repeat=True)
+    return Outcome.from_json({**json.loads(str(row[1])), "is_repeat": True})
 
 
 def keep_outcome(
     tx: Transaction, command_id: str, asked: str, outcome: Outcome, now: float
 ) -> None:
     """Keep what a command has led to, a refusal as well."""
-    stored = json.dumps(
-        {"refusal": outcome.refusal, "steps": [asdict(step) for step in outcome.steps]}
+    tx.execute(
+        "INSERT INTO command VALUES (?, ?, ?, ?)", (command_id, asked, outcome.as_json(), now)
     )
-    tx.execute("INSERT INTO command VALUES (?, ?, ?, ?)", (command_id, asked, stored, now))

@@ -20,7 +20,7 @@ import re
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,7 +28,7 @@ from loguru import logger
 
 from states import CommunityArchivesError
 from workflow.engine.journal import JournalClosedError
-from workflow.engine.rows import Outcome, Recorded
+from workflow.engine.rows import Outcome
 from workflow.errors import (
     CommandUnansweredError,
     ConfigurationError,
@@ -222,13 +222,7 @@ async def _answer_to(command: Command, perform: Perform) -> str:
         logger.opt(exception=error).error("command {} failed", command.id)
         message = f"the command failed: {type(error).__name__}: {error}"
         return _told("error", message, command.id, "Report this as a bug.")
-    return json.dumps(
-        {
-            "steps": [asdict(step) for step in outcome.steps],
-            "refusal": outcome.refusal,
-            "is_repeat": outcome.is_repeat,
-        }
-    )
+    return outcome.as_json()
 
 
 def _told(code: str, message: str, place: str, remedy: str) -> str:
@@ -274,8 +268,7 @@ def _outcome_of(told: Mapping[str, Any]) -> Outcome:
     if "code" in told:
         kind = _kind_of_error(told["code"])
         raise kind(told["message"], place=told["place"], remedy=told["remedy"])
-    steps = [Recorded(**{**step, "signals": tuple(step["signals"])}) for step in told["steps"]]
-    return Outcome(steps, told["refusal"], is_repeat=told["is_repeat"])
+    return Outcome.from_json(told)
 
 
 def _kind_of_error(code: str) -> type[CommunityArchivesError]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
 from functools import lru_cache
 from typing import Any, Final, NamedTuple, cast
@@ -94,6 +94,22 @@ class Outcome:
             self.wake_at = (
                 instance.due_at if self.wake_at is None else min(self.wake_at, instance.due_at)
             )
+
+    def as_json(self) -> str:
+        """What it says to who asked: steps, refusal, and whether it was kept from before."""
+        return json.dumps(
+            {
+                "steps": [asdict(step) for step in self.steps],
+                "refusal": self.refusal,
+                "is_repeat": self.is_repeat,
+            }
+        )
+
+    @classmethod
+    def from_json(cls, told: Mapping[str, Any]) -> Outcome:
+        """What ``as_json`` said, parsed."""
+        steps = [Recorded(**{**step, "signals": tuple(step["signals"])}) for step in told["steps"]]
+        return cls(steps, told["refusal"], is_repeat=told["is_repeat"])
 
     def join(self, other: Outcome) -> None:
         """Add what another part of the same transaction did."""
