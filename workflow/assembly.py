@@ -72,9 +72,10 @@ def open_node(
     timing, backoff = timing or Timing(), backoff or Backoff()
     lock = DirectoryLock(data_dir, "node")
     journal: Journal | None = None
+    began_at = clock.now()
     try:
         journal = Journal(data_dir / JOURNAL, (*ENGINE, *STORE), probe=probe)
-        run = journal.run_blocking(begin_run)
+        run = journal.run_blocking(lambda tx: begin_run(tx, began_at))
         device = journal.run_blocking(
             lambda tx: remembered(tx, "device", lambda: keys.random(16).hex())
         )
@@ -83,9 +84,7 @@ def open_node(
             journal.close()
         lock.release()
         raise
-    read_facts = CommunityFacts(
-        keys, carrier, timing, device=device, run=run, started_at=clock.now()
-    )
+    read_facts = CommunityFacts(keys, carrier, timing, device=device, run=run, started_at=began_at)
     tools = Tools(
         store=SqliteStore(),
         carrier=carrier,
@@ -143,9 +142,15 @@ def open_view(
     who = ""
     with suppress(OSError):  # In a directory that cannot be written nobody runs.
         who = holder(data_dir) if is_held(data_dir) else ""
-    device, run = journal.run(lambda tx: (kept(tx, "device"), int(kept(tx, "run") or 0)))
+    device, run, began_at = journal.run(
+        lambda tx: (
+            kept(tx, "device"),
+            int(kept(tx, "run") or 0),
+            float(kept(tx, "began_at") or 0),
+        )
+    )
     read_facts = CommunityFacts(
-        keys, carrier, timing or Timing(), device=device, run=run, started_at=0.0
+        keys, carrier, timing or Timing(), device=device, run=run, started_at=began_at
     )
 
     def facts(tx: Transaction, id: str) -> community.Facts:

@@ -131,7 +131,7 @@ async def opened(
 ) -> AsyncIterator[Engine]:
     """The shipped engine, tables and facts; the actions only wait for a clock that stands."""
     journal = Journal(path, (*ENGINE, *STORE), probe=probe)
-    run = journal.run_blocking(begin_run)
+    run = journal.run_blocking(lambda tx: begin_run(tx, clock.now()))
     carrier = MemoryCarrier(Swarm(clock))
     read_facts = CommunityFacts(
         keys, carrier, Timing(), device=DEVICE, run=run, started_at=clock.now()

@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from workflow.adapters.messaging.in_process import Faults
+from states.community import history_is_caught_up
+from workflow.adapters.carrier.memory import MemoryCarrier
+from workflow.adapters.messaging.in_process import Faults, InProcessMessaging
 from workflow.archive.announcement import Announcement, sign
+from workflow.assembly import open_view
 from workflow.testing.world import DAY, HOUR, MINUTE, WEEK, World, text_message
 
 KEY = bytes(range(1, 33))
@@ -113,3 +116,27 @@ async def test_an_owner_who_comes_back_hears_of_its_links_before_it_announces(wo
     assert len(world.network.published) == sent
     await world.advance(10 * MINUTE)
     assert len(world.network.published) == sent + 1
+
+
+async def test_another_process_sees_that_news_are_awaited(world: World) -> None:
+    node = await world.start("owner")
+    await node.enable()
+    id = await node.create_community("chess", private_key=KEY)
+    world.network.faults = Faults(answer=lambda _: 0)
+    await world.restart("owner")
+
+    def is_caught_up() -> bool:
+        view = open_view(
+            world.place("owner").directory,
+            clock=world.clock,
+            carrier=MemoryCarrier(world.swarm, world.clock),
+            messaging=InProcessMessaging(world.network),
+            keys=world.place("owner").keys,
+        )
+        with view.journal as journal:
+            return history_is_caught_up(journal.run(lambda tx: view.tools.facts(tx, id)))
+
+    await world.advance(5 * MINUTE)
+    assert not is_caught_up()
+    await world.advance(6 * MINUTE)
+    assert is_caught_up()

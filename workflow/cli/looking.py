@@ -93,7 +93,8 @@ def history(
 def _steps(
     view: View, tx: Transaction, community: str, after: int | None, limit: int
 ) -> list[Recorded]:
-    from workflow.engine.history import newest_seq, steps_after, steps_of  # noqa: PLC0415
+    from workflow.engine.history import steps_after, steps_of  # noqa: PLC0415
+    from workflow.engine.rows import newest_seq  # noqa: PLC0415
 
     if not community:
         start = max(0, newest_seq(tx) - limit) if after is None else after

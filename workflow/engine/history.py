@@ -38,16 +38,12 @@ def signals_after(tx: Transaction, seq: int, limit: int = 1000) -> list[Recorded
     return [_recorded(row) for row in tx.execute(SIGNALS_AFTER, (seq, limit)).fetchall()]
 
 
-def newest_seq(tx: Transaction) -> int:
-    """The number of the newest step; 0 before the first."""
-    row = tx.execute("SELECT coalesce(max(seq), 0) FROM history", ()).fetchone()
-    return cast("int", row[0]) if row else 0
-
-
-def begin_run(tx: Transaction) -> int:
-    """Count one more opening of the journal; returns its number, from 1."""
+def begin_run(tx: Transaction, now: float) -> int:
+    """Count one more opening of the journal, at this moment; returns its number, from 1."""
     run = int(remembered(tx, "run", lambda: "0")) + 1
-    tx.execute("UPDATE meta SET value = ? WHERE key = 'run'", (str(run),))
+    tx.executemany(
+        "INSERT OR REPLACE INTO meta VALUES (?, ?)", [("run", str(run)), ("began_at", str(now))]
+    )
     return run
 
 

@@ -39,7 +39,7 @@ def _apply(connection: sqlite3.Connection, migrations: Sequence[Migration], plac
         "CREATE TABLE IF NOT EXISTS schema_version (component TEXT PRIMARY KEY, number INT)"
     )
     applied = dict(connection.execute("SELECT component, number FROM schema_version"))
-    for component, newest in _newest(migrations).items():
+    for component, newest in newest_numbers(migrations).items():
         if applied.get(component, 0) > newest:
             raise JournalNewerError(
                 f"the journal's '{component}' tables have version {applied[component]}, "
@@ -61,7 +61,8 @@ def _undo(connection: sqlite3.Connection) -> None:
         connection.execute("ROLLBACK")
 
 
-def _newest(migrations: Iterable[Migration]) -> dict[str, int]:
+def newest_numbers(migrations: Iterable[Migration]) -> dict[str, int]:
+    """The highest number of each component: the version that this program knows."""
     newest: dict[str, int] = {}
     for migration in migrations:
         newest[migration.component] = max(newest.get(migration.component, 0), migration.number)

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any, Final, Self, TypeVar, cast
 
 from workflow.engine.journal import APPLICATION_ID, connect
+from workflow.engine.migrations import newest_numbers
 from workflow.errors import (
     DataDirectoryError,
     JournalDamagedError,
@@ -106,10 +107,7 @@ class ReadOnlyJournal:
                 tx.execute("SELECT component, number FROM schema_version", ()).fetchall(),
             )
         )
-        known: dict[str, int] = {}
-        for migration in migrations:
-            known[migration.component] = max(known.get(migration.component, 0), migration.number)
-        for component, number in known.items():
+        for component, number in newest_numbers(migrations).items():
             found = applied.get(component, 0)
             if found != number:
                 kind = JournalNewerError if found > number else JournalOlderError

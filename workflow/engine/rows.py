@@ -203,6 +203,12 @@ def stir(tx: Transaction, workflow: AnyWorkflow, ids: Iterable[str] | None, now:
         )
 
 
+def newest_seq(tx: Transaction) -> int:
+    """The number of the newest step; 0 before the first."""
+    row = tx.execute("SELECT coalesce(max(seq), 0) FROM history", ()).fetchone()
+    return cast("int", row[0]) if row else 0
+
+
 def write(
     tx: Transaction,
     workflow: AnyWorkflow,
@@ -214,9 +220,8 @@ def write(
     if not moves:
         return
     save(tx, workflow, [(move.before, move.after) for move in moves], outcome)
-    row = tx.execute("SELECT coalesce(max(seq), 0) FROM history", ()).fetchone()
-    newest = cast("int", row[0]) if row else 0
-    steps = [_recorded(workflow, move, seq, now) for seq, move in enumerate(moves, newest + 1)]
+    first = newest_seq(tx) + 1
+    steps = [_recorded(workflow, move, seq, now) for seq, move in enumerate(moves, first)]
     tx.executemany(
         RECORD,
         [_as_row(workflow, step, move) for step, move in zip(steps, moves, strict=True)],
