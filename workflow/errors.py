@@ -6,6 +6,8 @@ CommunityArchivesError
 │   │   └── UnknownCommunityError
 │   ├── UnknownEventError
 │   ├── MalformedIdError
+│   ├── NotControlNodeError
+│   ├── AdoptionError
 │   └── ForeignPackageError
 ├── DataDirectoryError
 │   ├── DirectoryLockedError
@@ -17,8 +19,11 @@ CommunityArchivesError
 ├── ArchiveError                bytes that break the format
 │   ├── ArchiveInvalidError
 │   ├── IndexInvalidError
+│   ├── TorrentInvalidError
+│   ├── MagnetInvalidError
 │   ├── AnnouncementInvalidError
 │   └── RatchetKeyMissingError
+├── ExportInvalidError          a chat export that is to be imported
 ├── CarrierError                the network of files
 │   ├── ContentDamagedError
 │   └── NoPeersError
@@ -61,6 +66,19 @@ class MalformedIdError(ConfigurationError):
     """A community id, key or command id does not have its form."""
 
     code = "id-malformed"
+
+
+class NotControlNodeError(ConfigurationError):
+    """Only the holder of the community's private key may do this."""
+
+    code = "not-control-node"
+    remedy = "Do it on the control node, or import the community's key first."
+
+
+class AdoptionError(ConfigurationError):
+    """Archives cannot be taken over from where they lie; nothing was changed."""
+
+    code = "adoption-refused"
 
 
 class ForeignPackageError(ConfigurationError):
@@ -156,6 +174,18 @@ class IndexInvalidError(ArchiveError):
     code = "index-invalid"
 
 
+class TorrentInvalidError(ArchiveError):
+    """A .torrent is malformed, or not one of community archives."""
+
+    code = "torrent-invalid"
+
+
+class MagnetInvalidError(ArchiveError):
+    """A magnet link is malformed, or names no single v1 info-hash."""
+
+    code = "magnet-invalid"
+
+
 class AnnouncementInvalidError(ArchiveError):
     """An announcement is not a signed magnet link message."""
 
@@ -167,6 +197,12 @@ class RatchetKeyMissingError(ArchiveError):
 
     code = "ratchet-key-missing"
     remedy = "Wait for the community's key, or import it."
+
+
+class ExportInvalidError(CommunityArchivesError):
+    """A chat export cannot be imported as it is; its place is file and position."""
+
+    code = "export-invalid"
 
 
 class CarrierError(CommunityArchivesError):
