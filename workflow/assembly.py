@@ -16,7 +16,6 @@ from workflow.actions.create_archives import create_archives
 from workflow.actions.download_archives import download_archives
 from workflow.actions.drop_torrent import drop_torrent
 from workflow.actions.fetch_index import fetch_index
-from workflow.actions.folder import ArchiveFolder
 from workflow.actions.import_messages import import_messages
 from workflow.actions.seed_torrent import seed_torrent
 from workflow.actions.send_link import send_link
@@ -36,6 +35,7 @@ from workflow.engine.lock import DirectoryLock, holder, is_held
 from workflow.engine.migrations import ENGINE
 from workflow.engine.reading import ReadOnlyJournal, kept, recorded_facts
 from workflow.engine.workflow import Workflow
+from workflow.files.folder import ArchiveFolder
 from workflow.links import Links
 from workflow.node import Node
 from workflow.ports.carrier import Carrier

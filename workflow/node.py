@@ -17,10 +17,9 @@ from states.drawing import Drawing
 from states.node import NODE
 from states.node import Event as NodeEvent
 from states.node import State as NodeState
-from workflow.actions.import_messages import new_message
 from workflow.actions.tools import Tools
-from workflow.archive.codec import MAX_CHUNK_LENGTH, MAX_CHUNK_WEIGHT
-from workflow.archive.message import ArchivedMessage
+from workflow.archive.codec import Measure, fits_nowhere
+from workflow.archive.message import ArchivedMessage, EncodedMessage
 from workflow.archive.ratchet import RatchetKey
 from workflow.archive.windows import INTERVAL
 from workflow.engine.engine import Engine
@@ -28,7 +27,7 @@ from workflow.engine.inbox import Command
 from workflow.engine.rows import Outcome, Recorded, Request
 from workflow.errors import MalformedIdError
 from workflow.links import Links
-from workflow.ports.store import Community, NewMessage, StoredMessage
+from workflow.ports.store import Channel, Community, Place, StoredMessage
 from workflow.ports.work import Transaction
 from workflow.status import (
     Status,
@@ -38,6 +37,7 @@ from workflow.status import (
     status_of,
     way_of,
 )
+from workflow.stored import Pages
 
 THE_NODE: Final = "node"
 ID_DIGITS: Final = 66
@@ -211,9 +211,17 @@ class Node:
 
     # -- messages ---------------------------------------------------------------------------------
 
+    async def add_channel(self, id: str, channel: Channel) -> None:
+        """A channel of the community; messages on other topics are refused."""
+        await self.engine.run(lambda tx: self._store.add_channel(tx, id, channel))
+
     async def add_topic(self, id: str, topic: bytes) -> None:
-        """A channel of the community, by its content topic (4 bytes)."""
-        await self.engine.run(lambda tx: self._store.add_topic(tx, id, topic))
+        """A channel of which no more is known than its content topic (4 bytes)."""
+        await self.add_channel(id, Channel(topic))
+
+    async def channels(self, id: str) -> list[Channel]:
+        """The channels of a community in the order in which they were added."""
+        return await self.engine.run(lambda tx: self._store.channels(tx, id))
 
     async def add_messages(self, id: str, messages: Iterable[ArchivedMessage]) -> int:
         """Store messages; returns how many were new. Over-large and foreign ones are counted."""
@@ -225,21 +233,27 @@ class Node:
                 if message.topic not in topics:
                     self._store.count_refusal(tx, id, "message of a foreign topic")
                     continue
-                new = new_message(message)
-                if new.weight > MAX_CHUNK_WEIGHT or len(new.encoded) > MAX_CHUNK_LENGTH:
+                new = message.packed()
+                if fits_nowhere(Measure(new.weight, len(new.encoded))):
                     self._store.count_refusal(tx, id, "message too large for an archive")
                 else:
                     good.append(new)
             added.append(self._store.add_messages(tx, id, good, self._tools.clock.now()))
 
-        good: list[NewMessage] = []
+        good: list[EncodedMessage] = []
         added: list[int] = []
         await self.engine.look(COMMUNITY.name, id, writes)
         return added[-1]
 
-    async def messages(self, id: str) -> list[StoredMessage]:
-        """All messages of a community in archive order."""
-        return await self.engine.run(lambda tx: self._store.messages(tx, id))
+    async def messages(self, id: str, after: Place | None = None) -> list[StoredMessage]:
+        """A page (some megabytes) of a community's messages in archive order; empty at the end.
+
+        ``after`` is the place of the last message that was seen. Bytes that the store has let go
+        are read from the archive that holds them. Raises ``ContentDamagedError``.
+        """
+        pages = Pages(self._tools, id)
+        page = await self.engine.run(lambda tx: pages.read(tx, after))
+        return await asyncio.to_thread(pages.fill, page)
 
     async def add_ratchet_key(self, id: str, key: RatchetKey) -> None:
         """A key of an encrypted community has arrived: what waited for it goes on."""
@@ -298,6 +312,7 @@ class Node:
             anchor=None,
             reannounce_after=reannounce_after,
             is_enabled=True,
+            is_encrypted=False,
             generation=0,
             candidate=0,
             condition="",

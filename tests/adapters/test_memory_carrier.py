@@ -5,6 +5,7 @@ import os
 import threading
 from collections.abc import Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -23,7 +24,7 @@ INDEX = b"index" * 100
 
 def content_in(directory: Path) -> Content:
     directory.mkdir(exist_ok=True)
-    return Content("0x02c", directory / "data", LENGTH, directory / "index")
+    return Content("0x02c", directory / "data", LENGTH, directory / "index", directory / "torrent")
 
 
 def written(directory: Path) -> Content:
@@ -279,7 +280,7 @@ async def test_a_disk_that_fails_is_no_lack_of_peers(world: World) -> None:
     content.data.mkdir()
     with pytest.raises(CarrierError, match="cannot be read"):
         await world.fetched(node, locator, content)
-    lost = Content("0x02c", world.directory / "nowhere" / "data", LENGTH, content.index)
+    lost = replace(content, data=world.directory / "nowhere" / "data")
     with pytest.raises(CarrierError, match="cannot be written"):
         await world.fetched(node, locator, lost)
     with pytest.raises(CarrierError, match="cannot be read"):

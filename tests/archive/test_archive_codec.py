@@ -16,10 +16,11 @@ from workflow.archive.codec import (
     MAX_CHUNK_WEIGHT,
     MAX_MESSAGES,
     Measure,
-    archive_parts,
+    archive_head,
     chunked,
     decode_archive,
     encode_archive,
+    framed,
 )
 from workflow.archive.index import IndexEntry
 from workflow.archive.message import ArchivedMessage
@@ -115,8 +116,8 @@ class TestMessage:
         assert SECOND.weight == len(b"second") + 65
 
     def test_digest_covers_all_that_is_said(self) -> None:
-        assert SECOND.digest() == hashlib.sha256(SECOND.encode()).digest()
-        assert replace(SECOND, padding=b"").digest() != SECOND.digest()
+        assert SECOND.packed().digest == hashlib.sha256(SECOND.encode()).digest()
+        assert replace(SECOND, padding=b"").packed().digest != SECOND.packed().digest
 
     @pytest.mark.parametrize("encoded", ["0a05", "3a01ff"])
     def test_of_broken_bytes_is_refused(self, encoded: str) -> None:
@@ -305,9 +306,10 @@ class TestRoundTrip:
         assert decode_archive(raw, entry_of(WEEK_1, raw)) == ()
 
 
-def test_an_archive_comes_in_parts_of_one_message() -> None:
-    parts = list(archive_parts(WEEK_1, TOPICS, [AT_START.encode(), SECOND.encode()]))
-    assert list(map(len, parts)) == [26, 148, 127]
+def test_an_archive_is_its_head_and_its_framed_messages() -> None:
+    messages = [AT_START.encode(), SECOND.encode()]
+    parts = archive_head(WEEK_1, TOPICS) + framed(messages[:1]) + framed(messages[1:])
+    assert parts == encode_archive(WEEK_1, TOPICS, messages)
 
 
 def test_an_empty_archive_is_never_made() -> None:

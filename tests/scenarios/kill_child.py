@@ -111,7 +111,7 @@ async def write_messages(node: Node, ids: list[str], directory: Path, dice: rand
             text = f"{os.getpid()} {clock.now()} {number} " + "x" * dice.randint(0, 300)
             batch.append(text_message(dice.choice(TOPICS), clock.now() - late, text))
         await node.add_messages(id, batch)
-        lines = [[id, one.digest().hex()] for one in batch]
+        lines = [[id, one.packed().digest.hex()] for one in batch]
         write_down(directory / "acknowledged", *lines)
         await clock.sleep(dice.uniform(0, 0.03))
 

@@ -467,7 +467,7 @@ def encrypted_content(world: World, id: str, ratchet: RatchetKey) -> Content:
     data, index = folder / "data", folder / "index"
     data.write_bytes(sealed + bytes(entry.padding))
     index.write_bytes(encrypt(ratchet, 2, b"m" * 12, "installation", encode_index([entry])))
-    return Content(id, data, entry.size, index)
+    return Content(id, data, entry.size, index, folder / "1.torrent")
 
 
 STORIES: tuple[Callable[[World], Awaitable[object]], ...] = (

@@ -62,7 +62,7 @@ async def member_who_hears_of(world: World, raws: list[bytes]) -> tuple[Node, st
         entry = IndexEntry.at(len(data), window=window, topics=[TOPIC], raw_size=len(raw))
         entries.append(entry)
         data += raw + bytes(entry.padding)
-    content = Content(id, folder / "data", len(data), folder / "index")
+    content = Content(id, folder / "data", len(data), folder / "index", folder / "torrent")
     content.data.write_bytes(data)
     content.index.write_bytes(encode_index(entries))
     seeder = MemoryCarrier(world.swarm, world.clock)

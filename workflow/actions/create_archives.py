@@ -1,42 +1,56 @@
 """``create_archives``: all windows that are due become one generation.
 
 The bytes depend on nothing but the stored messages and their order, so that doing it again after a
-crash gives the same bytes in the same place.
+crash gives the same bytes in the same place. They are streamed from the store into the file: how
+many there are makes no difference to the memory that is needed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Final
 
 from states.community import Event, is_control_node
+from workflow.actions.sealing import Seal, seal_of
 from workflow.actions.tools import Tools
-from workflow.archive.codec import Measure, chunked, encode_archive
+from workflow.archive.codec import Filling, Measure, fits_nowhere
 from workflow.archive.index import IndexEntry, encode_index
 from workflow.archive.windows import Window
+from workflow.errors import ArchiveInvalidError
+from workflow.files.appending import Appending
+from workflow.files.torrents import write_torrent
 from workflow.ports.carrier import Content
-from workflow.ports.store import Generation, StoredMessage
+from workflow.ports.store import Generation, Place, StoredMessage
 from workflow.ports.work import Answer, Transaction, Work
+
+PAGE: Final = 4 * 1024 * 1024
+"""Bytes of messages that are read at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
+    """What is to be made: of the messages that were stored ``through`` this sequence."""
+
     may_create: bool
     windows: list[Window]
     topics: tuple[bytes, ...]
-    number: int
-    lineage: int
-    data_length: int
+    through: int
+    before: Generation | None
+    generation: Generation
     entries: list[IndexEntry]
+    seal: Seal | None
 
 
 @dataclass(frozen=True, slots=True)
 class _Made:
-    """An archive of this run, and the messages that it holds."""
+    """An archive of this run, and which messages it holds."""
 
     entry: IndexEntry
-    raw: bytes
-    sequences: tuple[int, ...]
+    first: Place
+    last: Place
+    count: int
 
 
 async def create_archives(tools: Tools, work: Work) -> Answer[Event]:
@@ -44,64 +58,154 @@ async def create_archives(tools: Tools, work: Work) -> Answer[Event]:
     plan = await work.read(lambda tx: _plan(tools, tx, work.id))
     if not plan.may_create:
         return Answer(Event.CONTROL_LOST)
-    made: list[_Made] = []
-    end_of_data = plan.data_length
-    content = tools.folder.content(work.id, plan.lineage, plan.number, plan.data_length)
-    for done, window in enumerate(plan.windows, 1):
-        messages = await work.read(lambda tx, at=window: tools.store.unarchived(tx, work.id, at))  # type: ignore[misc]
-        for one in _archives_of(window, plan.topics, messages, end_of_data):
-            made.append(one)
-            end_of_data = one.entry.offset + one.entry.size
-        work.report(done, len(plan.windows), "windows")
-    if not made:
-        return Answer(Event.NOTHING_TO_WRITE, details=_span(plan.windows))
-    index = encode_index([*plan.entries, *(one.entry for one in made)])
-    await work.in_thread(lambda: _write(tools, content, made, index))
-    generation = Generation(work.id, plan.number, plan.lineage, "", end_of_data, is_own=True)
+    content = tools.folder.content(
+        work.id, plan.generation.lineage, plan.generation.number, plan.generation.data_length
+    )
+    making = _Making(plan, Appending(content, plan.seal))
+    try:
+        await work.in_thread(lambda: tools.folder.make(content))
+        for done, window in enumerate(plan.windows, 1):
+            await _archive(tools, work, making, window)
+            work.report(done, len(plan.windows), "windows")
+        if not making.made:
+            return Answer(Event.NOTHING_TO_WRITE, details=_span(plan.windows))
+        generation = await work.in_thread(lambda: _finish(tools, content, making))
+    finally:
+        making.appending.close()
 
     def writes(tx: Transaction) -> None:
-        tools.store.add_generation(tx, generation, [one.entry for one in made])
-        for one in made:
-            name = tools.store.instance_of(work.id, plan.lineage, one.entry.id)
-            tools.store.mark_archived(tx, one.sequences, name)
+        tools.store.add_generation(tx, generation, [one.entry for one in making.made])
+        for one in making.made:
+            _mark(tools, tx, generation, one, plan.through)
+        if plan.seal is not None:
+            tools.store.set_seq_no(tx, work.id, plan.seal.key, plan.seal.seq_no)
 
     return Answer(Event.ARCHIVES_WRITTEN, writes, details=_span(plan.windows))
 
 
-def _plan(tools: Tools, tx: Transaction, community: str) -> _Plan:
+def _plan(tools: Tools, tx: Transaction, id: str) -> _Plan:
     store = tools.store
-    generation = store.generation(tx, community)
-    lineage = generation.lineage if generation else store.newest_lineage(tx, community) + 1
+    before = store.generation(tx, id)
+    lineage = before.lineage if before else store.newest_lineage(tx, id) + 1
     return _Plan(
-        may_create=is_control_node(tools.facts(tx, community)),
-        windows=store.due_windows(tx, community, tools.clock.now() - tools.grace),
-        topics=store.topics(tx, community),
-        number=store.next_generation(tx, community),
-        lineage=lineage,
-        data_length=generation.data_length if generation else 0,
-        entries=store.archives(tx, community, lineage),
+        may_create=is_control_node(tools.facts(tx, id)),
+        windows=store.due_windows(tx, id, tools.clock.now() - tools.grace),
+        topics=store.topics(tx, id),
+        through=store.newest_sequence(tx),
+        before=before,
+        generation=Generation(
+            id,
+            store.next_generation(tx, id),
+            lineage,
+            "",
+            before.data_length if before else 0,
+            is_own=True,
+        ),
+        entries=store.archives(tx, id, lineage),
+        seal=seal_of(tools, tx, id),
     )
 
 
-def _archives_of(
-    window: Window, topics: tuple[bytes, ...], messages: Sequence[StoredMessage], offset: int
-) -> Iterator[_Made]:
-    chunks = chunked(messages, lambda one: Measure(one.weight, len(one.encoded)))
-    for chunk in chunks.kept:
-        raw = encode_archive(window, topics, (one.encoded for one in chunk))
-        entry = IndexEntry.at(offset, window=window, topics=topics, raw_size=len(raw))
-        yield _Made(entry, raw, tuple(one.sequence for one in chunk))
-        offset += entry.size
+async def _archive(tools: Tools, work: Work, making: _Making, window: Window) -> None:
+    """All messages of a window, page by page, into as many archives as it takes."""
+
+    async def page_behind(place: Place | None) -> list[StoredMessage]:
+        return await work.read(
+            lambda tx: tools.store.unarchived(
+                tx, work.id, window, after=place, through=making.plan.through, at_least=PAGE
+            )
+        )
+
+    page = await page_behind(None)
+    while page:
+        await work.in_thread(partial(making.add, window, page))
+        page = await page_behind(page[-1].place)
+    await work.in_thread(making.end)
 
 
-def _write(tools: Tools, content: Content, made: Sequence[_Made], index: bytes) -> None:
-    def parts() -> Iterator[bytes]:
-        for one in made:
-            yield one.raw
-            yield bytes(one.entry.padding)
+class _Making:
+    """Divides messages into archives by the specification's rule, and appends them."""
 
-    tools.folder.append(content, parts())
+    def __init__(self, plan: _Plan, appending: Appending) -> None:
+        self.plan = plan
+        self.appending = appending
+        self.made: list[_Made] = []
+        self._filling: Filling | None = None
+        self._first = self._last = Place(0, b"", 0)
+
+    def add(self, window: Window, page: Sequence[StoredMessage]) -> None:
+        """Messages of a window, in order."""
+        start = 0
+        for position, message in enumerate(page):
+            measure = Measure(message.weight, len(_encoded(message)))
+            if fits_nowhere(measure):
+                raise ArchiveInvalidError(
+                    "a stored message is too large for any archive",
+                    place=f"message {message.sequence}",
+                )
+            if self._filling is not None and not self._filling.takes(measure):
+                self._append(page[start:position])
+                self.end()
+                start = position
+            if self._filling is None:
+                self._filling = Filling()
+                self._first = message.place
+                self.appending.begin(window, self.plan.topics)
+            self._filling.add(measure)
+        self._append(page[start:])
+
+    def end(self) -> None:
+        """The window, or what one archive can hold, is over."""
+        if self._filling is not None:
+            entry = self.appending.end()
+            self.made.append(_Made(entry, self._first, self._last, self._filling.count))
+            self._filling = None
+
+    def _append(self, messages: Sequence[StoredMessage]) -> None:
+        if messages:
+            self.appending.add(_encoded(message) for message in messages)
+            self._last = messages[-1].place
+
+
+def _finish(tools: Tools, content: Content, making: _Making) -> Generation:
+    """Everything else that the generation consists of, in the order that no crash can hurt."""
+    plan = making.plan
+    new_pieces = making.appending.finish()
+    index = encode_index([*plan.entries, *(one.entry for one in making.made)])
+    if plan.seal is not None:
+        index = plan.seal(index)
     tools.folder.write_index(content, index)
+    before = plan.before
+    info_hash = write_torrent(
+        content,
+        making.appending.length,
+        index,
+        new_pieces,
+        before=None if before is None else tools.folder.content_of(before),
+        info_hash=before.info_hash if before is not None else "",
+    )
+    return replace(plan.generation, data_length=making.appending.length, info_hash=info_hash)
+
+
+def _mark(tools: Tools, tx: Transaction, generation: Generation, made: _Made, through: int) -> None:
+    name = tools.store.instance_of(generation.community, generation.lineage, made.entry.id)
+    marked = tools.store.mark_archived(
+        tx, generation.community, made.first, made.last, through=through, archive=name
+    )
+    if marked != made.count:
+        raise ArchiveInvalidError(
+            f"{made.count} messages were written, of which {marked} are still unarchived",
+            place=made.entry.id,
+            remedy="Nothing: it is made again.",
+        )
+
+
+def _encoded(message: StoredMessage) -> bytes:
+    if message.encoded is None:
+        raise ArchiveInvalidError(
+            "the bytes of an unarchived message are gone", place=f"message {message.sequence}"
+        )
+    return message.encoded
 
 
 def _span(windows: Sequence[Window]) -> dict[str, int]:

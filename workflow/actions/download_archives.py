@@ -33,9 +33,7 @@ async def download_archives(tools: Tools, work: Work) -> Answer[Event]:
             lambda tx: store.missing_archives(tx, work.id, generation.lineage, by_id.values())
         )
     }
-    content = tools.folder.content(
-        work.id, generation.lineage, generation.number, generation.data_length
-    )
+    content = tools.folder.content_of(generation)
     ranges = [
         Range(entry.id, entry.offset, entry.size)
         for entry in sorted(by_id.values(), key=lambda entry: entry.start)

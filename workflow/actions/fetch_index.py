@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from states import ARCHIVE_IMPORT
 from states.community import Event
+from workflow.actions.sealing import readable
 from workflow.actions.tools import Tools
 from workflow.archive.index import IndexEntry, decode_index
-from workflow.archive.ratchet import KeyReference, RatchetKey, decrypt, is_encrypted
 from workflow.errors import CarrierError, RatchetKeyMissingError
 from workflow.ports.store import Generation, Link
 from workflow.ports.work import Answer, Reference, Transaction, Work
@@ -29,9 +29,7 @@ async def fetch_index(tools: Tools, work: Work) -> Answer[Event]:
     except RatchetKeyMissingError:
         return Answer(Event.KEY_MISSING, lambda tx: tools.store.set_link_locked(tx, work.id))
     generation, missing = await work.read(lambda tx: _compare(tools, tx, link, entries))
-    content = tools.folder.content(
-        work.id, generation.lineage, generation.number, generation.data_length
-    )
+    content = tools.folder.content_of(generation)
     await work.in_thread(lambda: tools.folder.write_index(content, fetched))
 
     def writes(tx: Transaction) -> None:
@@ -48,17 +46,6 @@ async def fetch_index(tools: Tools, work: Work) -> Answer[Event]:
             for one in missing
         ),
     )
-
-
-def readable(data: bytes, keys: list[RatchetKey]) -> bytes:
-    """The bytes themselves, or what they decrypt to. Raises ``RatchetKeyMissingError``."""
-    if not is_encrypted(data):
-        return data
-
-    def find(reference: KeyReference) -> RatchetKey | None:
-        return next((key for key in keys if key.answers(reference)), None)
-
-    return decrypt(data, find)
 
 
 def _compare(

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from states import COMMUNITY
 from states.archive_import import Event
-from workflow.actions.fetch_index import readable
+from workflow.actions.sealing import readable
 from workflow.actions.tools import Tools
-from workflow.archive.codec import decode_archive
-from workflow.archive.message import ArchivedMessage
+from workflow.archive.codec import unpack_archive
+from workflow.archive.index import IndexEntry
+from workflow.archive.message import EncodedMessage
+from workflow.archive.ratchet import RatchetKey
 from workflow.errors import ArchiveInvalidError, RatchetKeyMissingError
-from workflow.ports.store import NewMessage
+from workflow.files.folder import read_archive
 from workflow.ports.work import Answer, Reference, Transaction, Work
 
 
@@ -18,17 +22,10 @@ async def import_messages(tools: Tools, work: Work) -> Answer[Event]:
     store = tools.store
     community, lineage, entry = await work.read(lambda tx: store.archive(tx, work.id))
     keys = await work.read(lambda tx: store.ratchet_keys(tx, community))
-    content = tools.folder.content(community, lineage, 0, 0)
+    data = tools.folder.content(community, lineage, 0, 0).data
     stirs = (Reference(COMMUNITY.name, community),)  # It may wait for its history to be complete.
     try:
-        messages = await work.in_thread(
-            lambda: [
-                new_message(message)
-                for message in decode_archive(
-                    readable(tools.folder.read(content, entry.offset, entry.raw_size), keys), entry
-                )
-            ]
-        )
+        messages = await work.in_thread(lambda: _read(data, entry, keys))
     except RatchetKeyMissingError:
         return Answer(Event.KEY_MISSING, lambda tx: store.set_archive_locked(tx, work.id))
     except ArchiveInvalidError as error:
@@ -46,8 +43,5 @@ async def import_messages(tools: Tools, work: Work) -> Answer[Event]:
     return Answer(Event.IMPORT_COMMITTED, writes, stirs=stirs, details={"messages": len(messages)})
 
 
-def new_message(message: ArchivedMessage) -> NewMessage:
-    """A message as the store takes it."""
-    return NewMessage(
-        message.timestamp, message.topic, message.encode(), message.digest(), message.weight
-    )
+def _read(data: Path, entry: IndexEntry, keys: list[RatchetKey]) -> list[EncodedMessage]:
+    return unpack_archive(readable(read_archive(data, entry), keys), entry)

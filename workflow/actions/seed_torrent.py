@@ -8,11 +8,18 @@ from __future__ import annotations
 
 from typing import Final
 
+from loguru import logger
+
 from states.community import Event, announcement_is_due, history_is_caught_up, is_control_node
+from workflow.actions.retiring import retire
 from workflow.actions.tools import Tools
 from workflow.archive.announcement import Announcement, sign
+from workflow.archive.index import IndexEntry
 from workflow.errors import ContentDamagedError
+from workflow.files.torrents import mend, seal_generation
 from workflow.ports import store as rows
+from workflow.ports.carrier import Content
+from workflow.ports.store import Generation
 from workflow.ports.work import Answer, Transaction, Work
 
 REPAIR_AGAIN: Final = 3600.0
@@ -24,10 +31,10 @@ async def seed_torrent(tools: Tools, work: Work) -> Answer[Event]:
     generation = await work.read(lambda tx: tools.store.generation(tx, work.id))
     if generation is None:
         raise ContentDamagedError("there are no archives to seed", place=work.id)
-    content = tools.folder.content(
-        work.id, generation.lineage, generation.number, generation.data_length
-    )
+    content = tools.folder.content_of(generation)
+    entries = await work.read(lambda tx: tools.store.archives(tx, work.id, generation.lineage))
     try:
+        info_hash = await work.in_thread(lambda: _complete(content, generation, entries))
         locator = await tools.carrier.publish(content, generation.locator)
     except ContentDamagedError:
         repaired_at = await work.read(lambda tx: tools.store.repaired_at(tx, work.id))
@@ -36,12 +43,26 @@ async def seed_torrent(tools: Tools, work: Work) -> Answer[Event]:
         return Answer(Event.PIECES_MISSING, lambda tx: tools.store.drop_candidate(tx, work.id))
 
     def writes(tx: Transaction) -> None:
+        tools.store.set_info_hash(tx, work.id, generation.number, info_hash)
         tools.store.set_seeded(tx, work.id, locator, tools.clock.now())
         facts = tools.facts(tx, work.id)
         if is_control_node(facts) and announcement_is_due(facts) and history_is_caught_up(facts):
             _prepare_announcement(tools, tx, work.id, locator)
 
+    facts = await work.read(lambda tx: tools.facts(tx, work.id))
+    if not is_control_node(facts):
+        await retire(tools, work, locator)
     return Answer(Event.TORRENT_SEEDED, writes)
+
+
+def _complete(content: Content, generation: Generation, entries: list[IndexEntry]) -> str:
+    """Make what is lost again, as far as the bytes allow it; returns the files' info-hash."""
+    if not generation.info_hash:  # They were downloaded, and are sealed for the first time.
+        return seal_generation(content)
+    ours = [one for one in entries if one.offset < generation.data_length]
+    for name in mend(content, ours, generation.info_hash):
+        logger.bind(community=generation.community).warning("{} was lost and made again", name)
+    return generation.info_hash
 
 
 def _prepare_announcement(tools: Tools, tx: Transaction, id: str, locator: str) -> None:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from states.community import Event, is_control_node
+from workflow.actions.retiring import retire
 from workflow.actions.tools import Tools, channel_of
-from workflow.ports.work import Answer, Work
+from workflow.ports.work import Answer, Transaction, Work
+
+RETENTION: Final = 30 * 86_400.0
+"""Seconds that a message of the network is kept beside the archive that holds it."""
 
 
 async def send_link(tools: Tools, work: Work) -> Answer[Event]:
     """Answers link_sent, torrent_missing or control_lost."""
-    announcement, facts, older = await work.read(
-        lambda tx: (
-            tools.store.due_announcement(tx, work.id),
-            tools.facts(tx, work.id),
-            tools.store.older_locators(tx, work.id),
-        )
+    announcement, facts = await work.read(
+        lambda tx: (tools.store.due_announcement(tx, work.id), tools.facts(tx, work.id))
     )
     if announcement is None or not is_control_node(facts):
         return Answer(Event.CONTROL_LOST)
@@ -22,10 +24,12 @@ async def send_link(tools: Tools, work: Work) -> Answer[Event]:
         return Answer(Event.TORRENT_MISSING)
     await tools.messaging.publish(channel_of(work.id), announcement.payload)
     # Until now members may have been fetching the generation before.
-    for locator in older:
-        if locator != announcement.locator:
-            await tools.carrier.withdraw(locator)
-    return Answer(
-        Event.LINK_SENT,
-        lambda tx: tools.store.set_sent(tx, work.id, announcement.clock, tools.clock.now()),
-    )
+    await retire(tools, work, announcement.locator)
+
+    def writes(tx: Transaction) -> None:
+        now = tools.clock.now()
+        tools.store.set_sent(tx, work.id, announcement.clock, now)
+        # Now that all can fetch them, the network's own messages need not be kept twice.
+        tools.store.let_go(tx, work.id, now - RETENTION)
+
+    return Answer(Event.LINK_SENT, writes)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from states.community import Facts
-from workflow.actions.folder import ArchiveFolder
+from workflow.files.folder import ArchiveFolder
 from workflow.ports.carrier import Carrier
 from workflow.ports.clock import Clock
 from workflow.ports.keys import Keys

@@ -10,17 +10,19 @@ every message in it must lie in its window and on its topics.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Generic, NamedTuple, TypeVar
 
 from google.protobuf.message import DecodeError
 
 from workflow.archive.index import IndexEntry, encode_metadata
-from workflow.archive.message import ArchivedMessage
+from workflow.archive.message import ArchivedMessage, EncodedMessage
 from workflow.archive.pb.waku_message_archive_pb2 import WakuMessageArchive
 from workflow.archive.pieces import MAX_RAW_SIZE
 from workflow.archive.windows import Window
-from workflow.archive.wire import WireError, field, fields
+from workflow.archive.wire import LENGTH_DELIMITED, WireError, field, fields, varint
 from workflow.errors import ArchiveInvalidError
 
 T = TypeVar("T")
@@ -55,6 +57,38 @@ class Chunks(NamedTuple, Generic[T]):
     dropped: tuple[T, ...]
 
 
+def fits_nowhere(measure: Measure, max_weight: int = MAX_CHUNK_WEIGHT) -> bool:
+    """Whether a message is too large for any archive."""
+    return measure.weight > max_weight or measure.length > MAX_CHUNK_LENGTH
+
+
+@dataclass(slots=True)
+class Filling:
+    """How full an archive is, while its messages come one after another."""
+
+    weight: int = 0
+    length: int = 0
+    count: int = 0
+
+    def takes(self, measure: Measure, max_weight: int = MAX_CHUNK_WEIGHT) -> bool:
+        """Whether the archive has room for one more message.
+
+        The specification closes an archive before the message that would make it heavier than
+        ``max_weight`` (bytes of payload and sig).
+        """
+        return (
+            self.weight + measure.weight <= max_weight
+            and self.length + measure.length <= MAX_CHUNK_LENGTH
+            and self.count < MAX_MESSAGES
+        )
+
+    def add(self, measure: Measure, count: int = 1) -> None:
+        """One message more, or so many that weigh and measure this together."""
+        self.weight += measure.weight
+        self.length += measure.length
+        self.count += count
+
+
 def chunked(
     messages: Iterable[T],
     measure: Callable[[T], Measure],
@@ -70,20 +104,32 @@ def chunked(
     kept: list[tuple[T, ...]] = []
     dropped: list[T] = []
     chunk: list[T] = []
-    weight = length = 0
+    filling = Filling()
     for message in messages:
         more = measure(message)
-        if more.weight > max_weight or more.length > MAX_CHUNK_LENGTH:
+        if fits_nowhere(more, max_weight):
             dropped.append(message)
             continue
-        weight, length = weight + more.weight, length + more.length
-        if weight > max_weight or length > MAX_CHUNK_LENGTH or len(chunk) == MAX_MESSAGES:
+        if not filling.takes(more, max_weight):
             kept.append(tuple(chunk))
-            chunk, weight, length = [], *more
+            chunk, filling = [], Filling()
+        filling.add(more)
         chunk.append(message)
     if chunk:
         kept.append(tuple(chunk))
     return Chunks(tuple(kept), tuple(dropped))
+
+
+def archive_head(window: Window, topics: Iterable[bytes]) -> bytes:
+    """The bytes with which an archive begins: its metadata. Its messages follow, framed."""
+    return field(_METADATA, encode_metadata(window, topics))
+
+
+def framed(encoded_messages: Iterable[bytes]) -> bytes:
+    """Encoded messages as an archive holds them, each with tag and length before it."""
+    return b"".join(
+        [part for message in encoded_messages for part in (_frame(len(message)), message)]
+    )
 
 
 def encode_archive(
@@ -93,19 +139,18 @@ def encode_archive(
 
     Raises ``ArchiveInvalidError`` when there is no message: an empty archive is never made.
     """
-    return b"".join(archive_parts(window, topics, encoded_messages))
-
-
-def archive_parts(
-    window: Window, topics: Iterable[bytes], encoded_messages: Iterable[bytes]
-) -> Iterator[bytes]:
-    """The same bytes as ``encode_archive``, one message at a time."""
-    yield field(_METADATA, encode_metadata(window, topics))
-    message = None
-    for message in encoded_messages:
-        yield field(_MESSAGES, message)
-    if message is None:
+    messages = framed(encoded_messages)
+    if not messages:
         raise ArchiveInvalidError("an archive without messages is not made")
+    return archive_head(window, topics) + messages
+
+
+def empty_archive(window: Window, topics: Iterable[bytes]) -> bytes:
+    """The archive without messages that status-go makes of a window where all are too heavy.
+
+    Only for comparing with it: nobody needs this archive.
+    """
+    return field(_METADATA, encode_metadata(window, topics))
 
 
 def decode_archive(raw: bytes, entry: IndexEntry) -> tuple[ArchivedMessage, ...]:
@@ -115,6 +160,20 @@ def decode_archive(raw: bytes, entry: IndexEntry) -> tuple[ArchivedMessage, ...]
     than an archive may have, metadata or a version that its ``entry`` does not have, and a
     message outside the window or the topics.
     """
+    return tuple(map(ArchivedMessage.of, _checked(raw, entry).messages))
+
+
+def unpack_archive(raw: bytes, entry: IndexEntry) -> list[EncodedMessage]:
+    """The same messages, encoded again one by one, ready to be stored.
+
+    Whatever else the bytes of a message held is gone. Raises what ``decode_archive`` raises.
+    """
+    archive = _checked(raw, entry)
+    archive.DiscardUnknownFields()
+    return list(map(EncodedMessage.of, archive.messages))
+
+
+def _checked(raw: bytes, entry: IndexEntry) -> WakuMessageArchive:
     if len(raw) > MAX_RAW_SIZE:
         raise ArchiveInvalidError(
             f"an archive of {len(raw)} bytes is longer than {MAX_RAW_SIZE}", place=entry.id
@@ -133,15 +192,14 @@ def decode_archive(raw: bytes, entry: IndexEntry) -> tuple[ArchivedMessage, ...]
         raise ArchiveInvalidError(
             f"archives of version {archive.version} are not known", place=entry.id
         )
-    messages = tuple(map(ArchivedMessage.of, archive.messages))
-    _check_messages(messages, entry)
-    return messages
+    _check_messages(archive, entry)
+    return archive
 
 
-def _check_messages(messages: Iterable[ArchivedMessage], entry: IndexEntry) -> None:
-    window, topics = entry.window, frozenset(entry.topics)
-    for number, message in enumerate(messages):
-        if message.timestamp not in window:
+def _check_messages(archive: WakuMessageArchive, entry: IndexEntry) -> None:
+    topics = frozenset(entry.topics)
+    for number, message in enumerate(archive.messages):
+        if not entry.start <= message.timestamp < entry.end:
             raise ArchiveInvalidError(
                 f"message {number} is of {message.timestamp}, outside the archive's window",
                 place=entry.id,
@@ -150,3 +208,9 @@ def _check_messages(messages: Iterable[ArchivedMessage], entry: IndexEntry) -> N
             raise ArchiveInvalidError(
                 f"message {number} is on none of the archive's topics", place=entry.id
             )
+
+
+@lru_cache(maxsize=4096)
+def _frame(length: int) -> bytes:
+    """Tag and length before a message of so many bytes."""
+    return varint(_MESSAGES << 3 | LENGTH_DELIMITED) + varint(length)

@@ -8,12 +8,43 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 from google.protobuf.message import DecodeError
 
 from workflow.archive.pb.waku_message_archive_pb2 import WakuMessage
 from workflow.errors import ArchiveInvalidError
+
+
+class EncodedMessage(NamedTuple):
+    """A message ready to be stored and archived, with all that is asked of it without parsing.
+
+    ``time`` is in seconds, ``digest`` the SHA-256 of ``encoded``: our own key against duplicates.
+    The message's ``hash`` would not do: it is a claim, and whoever writes an archive could give
+    one message the hash of another to suppress it. ``weight`` is what it counts towards the limit
+    of an archive (bytes of payload and sig), ``origin`` its id in the network that it came from,
+    None for a message of our own network.
+    """
+
+    time: int
+    topic: bytes
+    encoded: bytes
+    digest: bytes
+    weight: int
+    origin: str | None
+
+    @classmethod
+    def of(cls, parsed: WakuMessage) -> Self:
+        """The message in a parsed WakuMessage without unknown fields."""
+        encoded = parsed.SerializeToString()
+        return cls(
+            parsed.timestamp,
+            parsed.topic,
+            encoded,
+            hashlib.sha256(encoded).digest(),
+            len(parsed.payload) + len(parsed.sig),
+            parsed.third_party_id or None,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +71,11 @@ class ArchivedMessage:
 
     def encode(self) -> bytes:
         """The message in protobuf: fields in the order of their numbers, empty ones left out."""
-        return WakuMessage(
-            sig=self.sig,
-            timestamp=self.timestamp,
-            topic=self.topic,
-            payload=self.payload,
-            padding=self.padding,
-            hash=self.hash,
-            third_party_id=self.third_party_id,
-        ).SerializeToString()
+        return self._parsed().SerializeToString()
+
+    def packed(self) -> EncodedMessage:
+        """The message with what the store wants to know of it."""
+        return EncodedMessage.of(self._parsed())
 
     @classmethod
     def decode(cls, encoded: bytes) -> Self:
@@ -71,10 +98,13 @@ class ArchivedMessage:
             parsed.third_party_id,
         )
 
-    def digest(self) -> bytes:
-        """Our own key against duplicates: the SHA-256 of all that the message says, 32 bytes.
-
-        ``hash`` would not do: it is a claim, and whoever writes an archive could give one
-        message the hash of another to suppress it.
-        """
-        return hashlib.sha256(self.encode()).digest()
+    def _parsed(self) -> WakuMessage:
+        return WakuMessage(
+            sig=self.sig,
+            timestamp=self.timestamp,
+            topic=self.topic,
+            payload=self.payload,
+            padding=self.padding,
+            hash=self.hash,
+            third_party_id=self.third_party_id,
+        )

@@ -11,8 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
+LENGTH_DELIMITED: Final = 2
+"""The wire type of bytes, strings and messages."""
+
 _VARINT: Final = 0
-_LENGTH_DELIMITED: Final = 2
 _MORE: Final = 0x80  # in the byte of a number: another byte follows
 _FIXED_WIDTHS: Final = {1: 8, 5: 4}
 _MAX_VARINT_LENGTH: Final = 10
@@ -42,7 +44,7 @@ def varint(value: int) -> bytes:
 
 def field(number: int, content: bytes) -> bytes:
     """``content`` as the length-delimited field ``number``."""
-    return varint(number << 3 | _LENGTH_DELIMITED) + varint(len(content)) + content
+    return varint(number << 3 | LENGTH_DELIMITED) + varint(len(content)) + content
 
 
 def fields(data: bytes, *, at_most: int) -> Iterator[Field]:
@@ -57,7 +59,7 @@ def fields(data: bytes, *, at_most: int) -> Iterator[Field]:
             return
         tag, start = _read_varint(data, position)
         number, wire_type = tag >> 3, tag & 7
-        if wire_type == _LENGTH_DELIMITED:
+        if wire_type == LENGTH_DELIMITED:
             length, start = _read_varint(data, start)
             end = start + length
         elif wire_type == _VARINT:

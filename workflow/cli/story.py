@@ -176,7 +176,7 @@ class Story:
         """Is every message that was sent on this disk, and every byte of every archive?"""
         actor, owner = self._actors[name], self._actors[CONTROL]
         sent = sorted(one.encode() for at in self._days() for one in _day_of(at))
-        held = sorted(one.encoded for one in await actor.node.messages(self._id))
+        held = sorted(one.encoded or b"" for one in await actor.node.messages(self._id))
         say("")
         self._promise(f"{name} has all {len(sent):,} messages, {although}", held == sent)
         same = actor.size() > 0 and actor.digest() == owner.digest()

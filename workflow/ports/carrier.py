@@ -17,13 +17,15 @@ class Content:
     """One generation of a community's archives on this disk.
 
     ``data`` is append-only and may be longer than ``data_length``: bytes behind it belong to a
-    generation that is only being written. ``index`` is immutable. Lengths are bytes.
+    generation that is only being written. ``index`` and ``torrent`` (the .torrent over the two
+    others) are immutable. Lengths are bytes.
     """
 
     community: str
     data: Path
     data_length: int
     index: Path
+    torrent: Path
 
 
 @dataclass(frozen=True, slots=True)

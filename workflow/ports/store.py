@@ -5,11 +5,12 @@ Times are seconds (UTC epoch), clocks are milliseconds, public keys are 33 compr
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from workflow.archive.index import IndexEntry
+from workflow.archive.message import EncodedMessage
 from workflow.archive.ratchet import RatchetKey
 from workflow.archive.windows import Window
 from workflow.ports.work import Transaction
@@ -22,6 +23,7 @@ class Community:
     ``control_epoch`` is raised by every hand-over that is seen, ``claimed_epoch`` is the one in
     which this data directory took control (0: never). ``anchor`` is where the grid of windows
     starts, None before the first message. ``reannounce_after`` is None when the timer is off.
+    Archives of an encrypted community are for the holders of its ratchet key.
     """
 
     id: str
@@ -34,6 +36,7 @@ class Community:
     anchor: int | None
     reannounce_after: float | None
     is_enabled: bool
+    is_encrypted: bool
     generation: int
     candidate: int
     condition: str
@@ -44,6 +47,8 @@ class Generation:
     """One state of a community's files: ``data[:data_length]`` and the index of this number.
 
     A lineage is one append-only ``data``; ``locator`` is empty until the first publication.
+    ``info_hash`` (40 hexadecimal digits) covers every byte of both files; it is empty until all of
+    them are here.
     """
 
     community: str
@@ -52,6 +57,35 @@ class Generation:
     locator: str
     data_length: int
     is_own: bool
+    info_hash: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """A channel of a community: its content topic (4 bytes), its chat id, and what it is called.
+
+    Of a channel that was only ever seen as a topic, the rest is empty.
+    """
+
+    topic: bytes
+    chat_id: str = ""
+    name: str = ""
+    category: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveState:
+    """How far an archive has come: ``state`` is that of its import, empty for one of our own.
+
+    ``messages`` is how many stored messages it holds.
+    """
+
+    instance: str
+    entry: IndexEntry
+    is_here: bool
+    is_locked: bool
+    state: str
+    messages: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,30 +112,30 @@ class Link:
     last_at: float
 
 
-@dataclass(frozen=True, slots=True)
-class NewMessage:
-    """A message on its way into the store, already encoded as an archive holds it.
-
-    ``weight`` is what it counts towards the limit of an archive (bytes of payload and sig).
-    """
+class Place(NamedTuple):
+    """Where a message stands in the total order: seconds, topic, the order of storing."""
 
     time: int
     topic: bytes
-    encoded: bytes
-    digest: bytes
-    weight: int
+    sequence: int
 
 
 @dataclass(frozen=True, slots=True)
 class StoredMessage:
-    """A message with its place in the total order (time, topic, sequence)."""
+    """A message; ``encoded`` is None when its bytes were let go, and ``archive`` holds them."""
 
     sequence: int
     time: int
     topic: bytes
-    encoded: bytes
+    encoded: bytes | None
     weight: int
     archive: str | None
+    digest: bytes = b""
+
+    @property
+    def place(self) -> Place:
+        """Where it stands in the total order."""
+        return Place(self.time, self.topic, self.sequence)
 
 
 class Store(Protocol):
@@ -140,17 +174,23 @@ class Store(Protocol):
     def set_catch_up_deadline(self, tx: Transaction, community: str, deadline: float) -> None:
         """Until when archives wait for what was missed."""
 
-    def add_topic(self, tx: Transaction, community: str, topic: bytes) -> None:
-        """A channel's topic (4 bytes); again is once."""
+    def set_encrypted(self, tx: Transaction, community: str, *, is_encrypted: bool) -> None:
+        """From now on archives are written for the holders of the community's key, or for all."""
+
+    def add_channel(self, tx: Transaction, community: str, channel: Channel) -> None:
+        """A channel of the community; again only renames it."""
+
+    def channels(self, tx: Transaction, community: str) -> list[Channel]:
+        """The channels of a community in the order in which they were added."""
 
     def topics(self, tx: Transaction, community: str) -> tuple[bytes, ...]:
-        """The topics of a community in the order in which they were added."""
+        """The topics of its channels in their order, each once."""
 
     def add_messages(
         self,
         tx: Transaction,
         community: str,
-        messages: Iterable[NewMessage],
+        messages: Iterable[EncodedMessage],
         now: float,
         archive: str | None = None,
     ) -> int:
@@ -162,14 +202,60 @@ class Store(Protocol):
     def due_windows(self, tx: Transaction, community: str, before: float) -> list[Window]:
         """Windows with unarchived messages that have ended by this moment, oldest first."""
 
-    def unarchived(self, tx: Transaction, community: str, window: Window) -> list[StoredMessage]:
-        """The unarchived messages of a window in archive order (time, topic, sequence)."""
+    def known_origins(self, tx: Transaction, community: str, origins: Iterable[str]) -> set[str]:
+        """Those of these foreign ids whose messages are stored."""
 
-    def messages(self, tx: Transaction, community: str) -> list[StoredMessage]:
-        """All messages in archive order."""
+    def newest_sequence(self, tx: Transaction) -> int:
+        """The sequence of the message that was stored last; 0 before the first."""
 
-    def mark_archived(self, tx: Transaction, sequences: Sequence[int], archive: str) -> None:
-        """These messages are held by this archive."""
+    def unarchived(
+        self,
+        tx: Transaction,
+        community: str,
+        window: Window,
+        *,
+        after: Place | None,
+        through: int,
+        at_least: int,
+    ) -> list[StoredMessage]:
+        """A page of a window's unarchived messages in archive order (time, topic, sequence).
+
+        Only those that were stored up to the sequence ``through``. A page ends with the message
+        that makes it ``at_least`` so many bytes; an empty one is the end.
+        """
+
+    def messages(
+        self,
+        tx: Transaction,
+        community: str,
+        window: Window,
+        *,
+        after: Place | None,
+        at_least: int,
+    ) -> list[StoredMessage]:
+        """A page of all messages in archive order, whichever archive holds them."""
+
+    def mark_archived(
+        self,
+        tx: Transaction,
+        community: str,
+        first: Place,
+        last: Place,
+        *,
+        through: int,
+        archive: str,
+    ) -> int:
+        """The unarchived messages between two places, both included, are held by this archive.
+
+        Only those that were stored up to the sequence ``through``. Returns how many.
+        """
+
+    def let_go(self, tx: Transaction, community: str, before: float) -> int:
+        """Forget the bytes of network messages that lie in archives which ended by this moment.
+
+        Of the current generation only. The rows stay, so that a message which comes again is
+        known. Returns how many.
+        """
 
     def generation(self, tx: Transaction, community: str) -> Generation | None:
         """The newest complete generation."""
@@ -222,6 +308,9 @@ class Store(Protocol):
     def repaired_at(self, tx: Transaction, community: str) -> float:
         """When the generation was last repaired; 0 when it never was."""
 
+    def set_info_hash(self, tx: Transaction, community: str, number: int, info_hash: str) -> None:
+        """What the files of a generation are known by, once all of them are here."""
+
     def set_seeded(self, tx: Transaction, community: str, locator: str, at: float) -> None:
         """The generation was live at this moment, under this locator."""
 
@@ -230,6 +319,9 @@ class Store(Protocol):
 
     def archive(self, tx: Transaction, instance: str) -> tuple[str, int, IndexEntry]:
         """Community, lineage and entry of the archive with this instance id."""
+
+    def archive_states(self, tx: Transaction, community: str) -> list[ArchiveState]:
+        """How far every archive of the newest lineage has come, by offset."""
 
     def set_archive_done(self, tx: Transaction, instance: str, *, is_done: bool) -> None:
         """The archive is on its way no more: imported, or put aside."""
@@ -270,8 +362,8 @@ class Store(Protocol):
     def set_link_locked(self, tx: Transaction, community: str) -> None:
         """The link's index is encrypted with a key that is not here."""
 
-    def count_refusal(self, tx: Transaction, community: str, reason: str) -> None:
-        """One more message was refused for this reason."""
+    def count_refusal(self, tx: Transaction, community: str, reason: str, count: int = 1) -> None:
+        """So many more messages were refused for this reason."""
 
     def refusals(self, tx: Transaction, community: str) -> dict[str, int]:
         """How often what was refused."""
@@ -281,3 +373,9 @@ class Store(Protocol):
 
     def ratchet_keys(self, tx: Transaction, community: str) -> list[RatchetKey]:
         """The keys of a community, newest first."""
+
+    def last_seq_no(self, tx: Transaction, community: str, key: RatchetKey) -> int:
+        """How many messages this node has encrypted with this key."""
+
+    def set_seq_no(self, tx: Transaction, community: str, key: RatchetKey, seq_no: int) -> None:
+        """This node has encrypted so many messages with this key."""

@@ -6,7 +6,7 @@ true, and the engine commits both in one transaction, or neither.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Generic, Protocol, TypeAlias, TypeVar
@@ -28,6 +28,9 @@ class Rows(Protocol):
 
     def fetchall(self) -> list[tuple[Value, ...]]:
         """All remaining rows."""
+
+    def __iter__(self) -> Iterator[tuple[Value, ...]]:
+        """The remaining rows, one at a time."""
 
 
 class Transaction(Protocol):

@@ -103,7 +103,7 @@ class SqliteAnnouncements:
     def add_ratchet_key(self, tx: Transaction, community: str, key: RatchetKey) -> None:
         """Keep a key of an encrypted community; whatever was locked is tried again."""
         tx.execute(
-            "INSERT OR IGNORE INTO ratchet_key VALUES (?, ?, ?, ?)",
+            "INSERT OR IGNORE INTO ratchet_key VALUES (?, ?, ?, ?, 0)",
             (community, key.id, key.key, key.timestamp_ms),
         )
         tx.execute("UPDATE link SET is_locked = 0 WHERE community = ?", (community,))
@@ -121,3 +121,17 @@ class SqliteAnnouncements:
             RatchetKey(key, timestamp_ms, group)
             for key, timestamp_ms in cast("list[tuple[bytes, int]]", rows)
         ]
+
+    def last_seq_no(self, tx: Transaction, community: str, key: RatchetKey) -> int:
+        """How many messages this node has encrypted with this key."""
+        row = tx.execute(
+            "SELECT seq_no FROM ratchet_key WHERE community = ? AND id = ?", (community, key.id)
+        ).fetchone()
+        return cast("int", row[0]) if row else 0
+
+    def set_seq_no(self, tx: Transaction, community: str, key: RatchetKey, seq_no: int) -> None:
+        """This node has encrypted so many messages with this key."""
+        tx.execute(
+            "UPDATE ratchet_key SET seq_no = ? WHERE community = ? AND id = ?",
+            (seq_no, community, key.id),
+        )

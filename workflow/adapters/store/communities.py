@@ -6,14 +6,12 @@ from collections.abc import Sequence
 from typing import Final, cast
 
 from workflow.errors import UnknownCommunityError
-from workflow.ports.store import (
-    Community,
-)
+from workflow.ports.store import Channel, Community
 from workflow.ports.work import Transaction, Value
 
 COMMUNITY: Final = (
     "SELECT id, name, control_key, control_device, control_epoch, claimed_epoch, interval, anchor,"
-    " reannounce_after, is_enabled, generation, candidate, condition FROM community"
+    " reannounce_after, is_enabled, is_encrypted, generation, candidate, condition FROM community"
 )
 COMMUNITY_BY_ID: Final = COMMUNITY + " WHERE id = ?"
 COMMUNITY_BY_NAME: Final = COMMUNITY + " WHERE name = ?1 OR substr(id, 1, length(?1)) = ?1"
@@ -28,7 +26,8 @@ class SqliteCommunities:
         tx.execute(
             "INSERT OR IGNORE INTO community (id, name, control_key, control_device,"
             " control_epoch, claimed_epoch, interval, anchor, reannounce_after, is_enabled,"
-            " generation, candidate, condition) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " is_encrypted, generation, candidate, condition)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 community.id,
                 community.name,
@@ -40,6 +39,7 @@ class SqliteCommunities:
                 community.anchor,
                 community.reannounce_after,
                 community.is_enabled,
+                community.is_encrypted,
                 community.generation,
                 community.candidate,
                 community.condition,
@@ -101,26 +101,38 @@ class SqliteCommunities:
         """Until when archives wait for what was missed."""
         tx.execute("UPDATE community SET catch_up_deadline = ? WHERE id = ?", (deadline, community))
 
-    def add_topic(self, tx: Transaction, community: str, topic: bytes) -> None:
-        """A channel's topic (4 bytes); again is once."""
+    def set_encrypted(self, tx: Transaction, community: str, *, is_encrypted: bool) -> None:
+        """From now on archives are written for the holders of the community's key, or for all."""
+        tx.execute("UPDATE community SET is_encrypted = ? WHERE id = ?", (is_encrypted, community))
+
+    def add_channel(self, tx: Transaction, community: str, channel: Channel) -> None:
+        """A channel of the community; again only renames it."""
         tx.execute(
-            "INSERT OR IGNORE INTO topic SELECT ?1, count(*), ?2 FROM topic WHERE community = ?1",
-            (community, topic),
+            "INSERT INTO channel SELECT ?1, count(*), ?2, ?3, ?4, ?5 FROM channel"
+            " WHERE community = ?1 ON CONFLICT (community, topic, chat_id)"
+            " DO UPDATE SET name = excluded.name, category = excluded.category",
+            (community, channel.topic, channel.chat_id, channel.name, channel.category),
         )
+
+    def channels(self, tx: Transaction, community: str) -> list[Channel]:
+        """The channels of a community in the order in which they were added."""
+        rows = tx.execute(
+            "SELECT topic, chat_id, name, category FROM channel WHERE community = ?"
+            " ORDER BY position",
+            (community,),
+        ).fetchall()
+        return [Channel(*row) for row in rows]  # type: ignore[arg-type]
 
     def topics(self, tx: Transaction, community: str) -> tuple[bytes, ...]:
-        """The topics of a community in the order in which they were added."""
-        rows = tx.execute(
-            "SELECT topic FROM topic WHERE community = ? ORDER BY position", (community,)
-        )
-        return tuple(cast("bytes", row[0]) for row in rows.fetchall())
+        """The topics of its channels in their order, each once."""
+        return tuple(dict.fromkeys(one.topic for one in self.channels(tx, community)))
 
-    def count_refusal(self, tx: Transaction, community: str, reason: str) -> None:
-        """One more message was refused for this reason."""
+    def count_refusal(self, tx: Transaction, community: str, reason: str, count: int = 1) -> None:
+        """So many more messages were refused for this reason."""
         tx.execute(
-            "INSERT INTO refusal VALUES (?, ?, 1)"
-            " ON CONFLICT (community, reason) DO UPDATE SET count = count + 1",
-            (community, reason),
+            "INSERT INTO refusal VALUES (?1, ?2, ?3)"
+            " ON CONFLICT (community, reason) DO UPDATE SET count = count + ?3",
+            (community, reason, count),
         )
 
     def refusals(self, tx: Transaction, community: str) -> dict[str, int]:

@@ -39,16 +39,15 @@ FACTS: Final = """
         SELECT max(clock) FROM announcement
         WHERE community = c.id AND epoch = c.control_epoch AND locator = g.locator)
     LEFT JOIN message m ON m.sequence = (
-        SELECT sequence FROM message
-        WHERE community = c.id AND archive IS NULL ORDER BY time LIMIT 1)
+        SELECT sequence FROM unarchived WHERE community = c.number ORDER BY time LIMIT 1)
 """
 STIRRED: Final = """
-    WITH RECURSIVE waiting(id) AS (  -- From one community to the next, past all its messages.
-        SELECT min(community) FROM message WHERE archive IS NULL
+    WITH RECURSIVE waiting(number) AS (  -- From one community to the next, past all its messages.
+        SELECT min(community) FROM unarchived
         UNION ALL
-        SELECT (SELECT min(community) FROM message WHERE archive IS NULL AND community > id)
-        FROM waiting WHERE id IS NOT NULL)
-    SELECT id FROM waiting WHERE id IS NOT NULL
+        SELECT (SELECT min(community) FROM unarchived WHERE community > number)
+        FROM waiting WHERE number IS NOT NULL)
+    SELECT id FROM waiting JOIN community USING (number)
     UNION SELECT id FROM community WHERE generation > 0
     UNION SELECT community FROM link
 """

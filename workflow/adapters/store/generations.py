@@ -3,21 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Final, cast
+from typing import Any, Final, cast
 
 from workflow.archive.index import IndexEntry
 from workflow.errors import UnknownCommunityError
-from workflow.ports.store import (
-    Generation,
-)
+from workflow.ports.store import ArchiveState, Generation
 from workflow.ports.work import Transaction, Value
 
 GENERATION: Final = (
-    "SELECT g.community, g.number, g.lineage, g.locator, g.data_length, g.is_own"
+    "SELECT g.community, g.number, g.lineage, g.locator, g.data_length, g.is_own, g.info_hash"
     " FROM community c JOIN generation g ON g.community = c.id"
 )
 CURRENT_GENERATION: Final = GENERATION + " AND g.number = c.generation WHERE c.id = ?"
 CANDIDATE: Final = GENERATION + " AND g.number = c.candidate WHERE c.id = ?"
+
+INSERT_ARCHIVE: Final = (
+    'INSERT OR IGNORE INTO archive (instance, community, lineage, id, entry, "offset",'
+    " is_here, is_done, is_locked) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+ARCHIVE_STATES: Final = (
+    "SELECT a.instance, a.entry, a.is_here, a.is_locked, coalesce(i.state, ''),"
+    " (SELECT count(*) FROM archived h WHERE h.archive = a.number)"
+    " FROM archive a LEFT JOIN instance i ON i.lifecycle = 'archive' AND i.id = a.instance"
+    " WHERE a.community = ?1"
+    " AND a.lineage = (SELECT max(lineage) FROM generation WHERE community = ?1)"
+    ' ORDER BY a."offset"'
+)
+RELEASED: Final = (
+    " FROM archive a JOIN archived h ON h.archive = a.number JOIN message m USING (sequence)"
+    " WHERE a.community = ? AND a.lineage <> ? AND m.encoded IS NOT NULL"
+)
 
 
 class SqliteGenerations:
@@ -126,13 +141,7 @@ class SqliteGenerations:
         """All bytes of the candidate are here: it is the generation now."""
         before, after = self.generation(tx, community), self.candidate(tx, community)
         if before is not None and after is not None and before.lineage != after.lineage:
-            # No archive of the new lineage has claimed these: they are to be archived again.
-            prefix = self.instance_of(community, after.lineage, "")
-            tx.execute(
-                "UPDATE message SET archive = NULL WHERE community = ?1"
-                " AND archive IS NOT NULL AND substr(archive, 1, length(?2)) <> ?2",
-                (community, prefix),
-            )
+            self._release(tx, community, after.lineage)
         tx.execute(
             "UPDATE generation SET missing = 0 WHERE community = ?1"
             " AND number = (SELECT candidate FROM community WHERE id = ?1)",
@@ -142,6 +151,13 @@ class SqliteGenerations:
             "UPDATE community SET generation = candidate, candidate = 0"
             " WHERE id = ? AND candidate > 0",
             (community,),
+        )
+
+    def set_info_hash(self, tx: Transaction, community: str, number: int, info_hash: str) -> None:
+        """What the files of a generation are known by, once all of them are here."""
+        tx.execute(
+            "UPDATE generation SET info_hash = ? WHERE community = ? AND number = ?",
+            (info_hash, community, number),
         )
 
     def set_seeded(self, tx: Transaction, community: str, locator: str, at: float) -> None:
@@ -170,6 +186,14 @@ class SqliteGenerations:
         community, lineage, entry = cast("tuple[str, int, bytes]", row)
         return community, lineage, IndexEntry.decode(entry)
 
+    def archive_states(self, tx: Transaction, community: str) -> list[ArchiveState]:
+        """How far every archive of the newest lineage has come, by offset."""
+        rows = tx.execute(ARCHIVE_STATES, (community,)).fetchall()
+        return [
+            ArchiveState(instance, IndexEntry.decode(entry), bool(here), bool(locked), state, count)
+            for instance, entry, here, locked, state, count in cast("list[tuple[Any, ...]]", rows)
+        ]
+
     def set_archive_done(self, tx: Transaction, instance: str, *, is_done: bool) -> None:
         """The archive is on its way no more: imported, or put aside."""
         tx.execute("UPDATE archive SET is_done = ? WHERE instance = ?", (is_done, instance))
@@ -185,9 +209,23 @@ class SqliteGenerations:
         """The archive is encrypted with a key that is not here."""
         tx.execute("UPDATE archive SET is_locked = 1 WHERE instance = ?", (instance,))
 
+    def _release(self, tx: Transaction, community: str, lineage: int) -> None:
+        """What only other lineages hold is to be archived again.
+
+        But for messages whose bytes were let go: they stay where they can still be read.
+        """
+        tx.execute(
+            f"INSERT INTO unarchived SELECT m.community, m.time, m.topic, m.sequence {RELEASED}",
+            (community, lineage),
+        )
+        tx.execute(
+            f"DELETE FROM archived WHERE sequence IN (SELECT m.sequence {RELEASED})",  # noqa: S608 - all of it is written above.
+            (community, lineage),
+        )
+
     def _insert_generation(self, tx: Transaction, generation: Generation, missing: int) -> None:
         tx.execute(
-            "INSERT OR REPLACE INTO generation VALUES (?, ?, ?, ?, ?, ?, ?, NULL)",
+            "INSERT OR REPLACE INTO generation VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL)",
             (
                 generation.community,
                 generation.number,
@@ -195,6 +233,7 @@ class SqliteGenerations:
                 generation.locator,
                 generation.data_length,
                 generation.is_own,
+                generation.info_hash,
                 missing,
             ),
         )
@@ -222,7 +261,7 @@ class SqliteGenerations:
             for entry in entries
         ]
         if rows:
-            tx.executemany("INSERT OR IGNORE INTO archive VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+            tx.executemany(INSERT_ARCHIVE, rows)
 
 
 def _generation(row: Sequence[Value] | None) -> Generation | None:

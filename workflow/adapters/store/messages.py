@@ -1,23 +1,39 @@
-"""Messages as archives hold them, each with the archive that holds it."""
+"""Messages as archives hold them, and which archive that is."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Final, cast
 
+from workflow.archive.index import IndexEntry
+from workflow.archive.message import EncodedMessage
 from workflow.archive.windows import Window, window_containing
-from workflow.ports.store import (
-    NewMessage,
-    StoredMessage,
-)
-from workflow.ports.work import Transaction, Value
+from workflow.ports.store import Place, StoredMessage
+from workflow.ports.work import Transaction
 
-MESSAGE: Final = "SELECT sequence, time, topic, encoded, weight, archive FROM message"
-UNARCHIVED: Final = (
-    MESSAGE + " WHERE community = ? AND archive IS NULL AND time >= ? AND time < ?"
-    " ORDER BY time, topic, sequence"
+START: Final = Place(-(2**62), b"", 0)
+INSERT: Final = (
+    "INSERT OR IGNORE INTO message"
+    " (community, time, topic, digest, weight, stored_at, origin, encoded)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 )
-MESSAGES: Final = MESSAGE + " WHERE community = ? ORDER BY time, topic, sequence"
+UNARCHIVED: Final = (
+    "SELECT m.sequence, m.time, m.topic, m.encoded, m.weight"
+    " FROM unarchived u JOIN message m USING (sequence)"
+    " WHERE u.community = ? AND (u.time, u.topic, u.sequence) > (?, ?, ?) AND u.time < ?"
+    " AND u.sequence <= ? ORDER BY u.time, u.topic, u.sequence"
+)
+MESSAGES: Final = (
+    "SELECT m.sequence, m.time, m.topic, m.encoded, m.weight, a.instance, m.digest"
+    " FROM message m LEFT JOIN archived h USING (sequence)"
+    " LEFT JOIN archive a ON a.number = h.archive"
+    " WHERE m.community = ? AND m.time >= ? AND m.time < ?"
+    " AND (m.time, m.topic, m.sequence) > (?, ?, ?) ORDER BY m.time, m.topic, m.sequence"
+)
+BETWEEN: Final = (
+    " FROM unarchived WHERE community = ? AND (time, topic, sequence) >= (?, ?, ?)"
+    " AND (time, topic, sequence) <= (?, ?, ?) AND sequence <= ?"
+)
 
 
 class SqliteMessages:
@@ -27,7 +43,7 @@ class SqliteMessages:
         self,
         tx: Transaction,
         community: str,
-        messages: Iterable[NewMessage],
+        messages: Iterable[EncodedMessage],
         now: float,
         archive: str | None = None,
     ) -> int:
@@ -35,36 +51,53 @@ class SqliteMessages:
         batch = list(messages)
         if not batch:
             return 0
+        number, before = _number(tx, community), self.newest_sequence(tx)
         added = tx.executemany(
-            "INSERT OR IGNORE INTO message"
-            " (community, time, topic, encoded, weight, digest, archive, stored_at)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            INSERT,
             [
-                (community, m.time, m.topic, m.encoded, m.weight, m.digest, archive, now)
+                (number, m.time, m.topic, m.digest, m.weight, now, m.origin, m.encoded)
                 for m in batch
             ],
         ).rowcount
-        if archive is not None:
-            tx.executemany(
-                "UPDATE message SET archive = ? WHERE community = ? AND digest = ?",
-                [(archive, community, m.digest) for m in batch],
+        if archive is None:
+            tx.execute(
+                "INSERT INTO unarchived SELECT community, time, topic, sequence FROM message"
+                " WHERE sequence > ?",
+                (before,),
             )
-        oldest = min(m.time for m in batch)
+        else:
+            self._hold(tx, number, batch, archive, before, all_are_new=added == len(batch))
         tx.execute(
-            "UPDATE community SET anchor = ? WHERE id = ? AND anchor IS NULL", (oldest, community)
+            "UPDATE community SET anchor = ? WHERE number = ? AND anchor IS NULL",
+            (min(m.time for m in batch), number),
         )
         return added
 
+    def known_origins(self, tx: Transaction, community: str, origins: Iterable[str]) -> set[str]:
+        """Those of these foreign ids whose messages are stored."""
+        number = _number(tx, community)
+        return {
+            origin
+            for origin in origins
+            if tx.execute(
+                "SELECT 1 FROM message WHERE community = ? AND origin = ?", (number, origin)
+            ).fetchone()
+        }
+
+    def newest_sequence(self, tx: Transaction) -> int:
+        """The sequence of the message that was stored last; 0 before the first."""
+        row = tx.execute("SELECT coalesce(max(sequence), 0) FROM message", ()).fetchone()
+        return cast("int", row[0]) if row else 0
+
     def due_windows(self, tx: Transaction, community: str, before: float) -> list[Window]:
         """Windows with unarchived messages that have ended by this moment, oldest first."""
-        anchor, interval = _grid(tx, community)
+        number, (anchor, interval) = _number(tx, community), _grid(tx, community)
         windows: list[Window] = []
-        time = -(2**62)
+        time = START.time
         while True:
             row = tx.execute(
-                "SELECT min(time) FROM message"
-                " WHERE community = ? AND archive IS NULL AND time >= ?",
-                (community, time),
+                "SELECT min(time) FROM unarchived WHERE community = ? AND time >= ?",
+                (number, time),
             ).fetchone()
             if row is None or row[0] is None or anchor is None:
                 return windows
@@ -74,28 +107,141 @@ class SqliteMessages:
             windows.append(window)
             time = window.end
 
-    def unarchived(self, tx: Transaction, community: str, window: Window) -> list[StoredMessage]:
-        """The unarchived messages of a window in archive order (time, topic, sequence)."""
-        rows = tx.execute(UNARCHIVED, (community, window.start, window.end)).fetchall()
-        return [_message(row) for row in rows]
+    def unarchived(
+        self,
+        tx: Transaction,
+        community: str,
+        window: Window,
+        *,
+        after: Place | None,
+        through: int,
+        at_least: int,
+    ) -> list[StoredMessage]:
+        """A page of a window's unarchived messages in archive order (time, topic, sequence)."""
+        start = after or Place(window.start, b"", 0)
+        rows = tx.execute(UNARCHIVED, (_number(tx, community), *start, window.end, through))
+        page: list[StoredMessage] = []
+        size = 0
+        for row in rows:
+            page.append(StoredMessage(*row, None))  # type: ignore[call-arg, arg-type]
+            size += len(cast("bytes", row[3]))
+            if size >= at_least:
+                break
+        return page
 
-    def messages(self, tx: Transaction, community: str) -> list[StoredMessage]:
-        """All messages in archive order."""
-        return [_message(row) for row in tx.execute(MESSAGES, (community,)).fetchall()]
+    def messages(
+        self,
+        tx: Transaction,
+        community: str,
+        window: Window,
+        *,
+        after: Place | None,
+        at_least: int,
+    ) -> list[StoredMessage]:
+        """A page of all messages in archive order, whichever archive holds them."""
+        rows = tx.execute(
+            MESSAGES, (_number(tx, community), window.start, window.end, *(after or START))
+        )
+        page: list[StoredMessage] = []
+        size = 0
+        for row in rows:
+            page.append(StoredMessage(*row))  # type: ignore[arg-type]
+            size += 100 + len(cast("bytes | None", row[3]) or b"")
+            if size >= at_least:
+                break
+        return page
 
-    def mark_archived(self, tx: Transaction, sequences: Sequence[int], archive: str) -> None:
-        """These messages are held by this archive."""
+    def mark_archived(
+        self,
+        tx: Transaction,
+        community: str,
+        first: Place,
+        last: Place,
+        *,
+        through: int,
+        archive: str,
+    ) -> int:
+        """The unarchived messages between two places, both included, are held by this archive."""
+        between = (_number(tx, community), *first, *last, through)
+        (number,) = cast(
+            "tuple[int]",
+            tx.execute("SELECT number FROM archive WHERE instance = ?", (archive,)).fetchone(),
+        )
+        tx.execute(
+            f"INSERT INTO archived SELECT sequence, ? {BETWEEN} ORDER BY sequence",
+            (number, *between),
+        )
+        return tx.execute(f"DELETE {BETWEEN}", between).rowcount
+
+    def let_go(self, tx: Transaction, community: str, before: float) -> int:
+        """Forget the bytes of network messages that lie in archives which ended by this moment.
+
+        Their rows stay, so that a message which comes again is known.
+        """
+        number = _number(tx, community)
+        rows = tx.execute(
+            "SELECT a.number, a.entry FROM community c"
+            " JOIN generation g ON g.community = c.id AND g.number = c.generation"
+            " JOIN archive a ON a.community = c.id AND a.lineage = g.lineage AND a.is_here = 1"
+            ' AND a."offset" < g.data_length AND a.is_let_go = 0 WHERE c.id = ?',
+            (community,),
+        ).fetchall()
+        let_go = 0
+        for archive, entry in cast("list[tuple[int, bytes]]", rows):
+            window = _window(entry)
+            if window.end > before:
+                continue
+            let_go += tx.execute(
+                "UPDATE message SET encoded = NULL WHERE community = ? AND time >= ? AND time < ?"
+                " AND origin IS NULL AND encoded IS NOT NULL"
+                " AND (SELECT archive FROM archived h WHERE h.sequence = message.sequence) = ?",
+                (number, window.start, window.end, archive),
+            ).rowcount
+            tx.execute("UPDATE archive SET is_let_go = 1 WHERE number = ?", (archive,))
+        return let_go
+
+    def _hold(
+        self,
+        tx: Transaction,
+        number: int,
+        batch: list[EncodedMessage],
+        archive: str,
+        before: int,
+        *,
+        all_are_new: bool,
+    ) -> None:
+        tx.execute(
+            "INSERT INTO archived SELECT sequence, (SELECT number FROM archive WHERE instance = ?)"
+            " FROM message WHERE sequence > ?",
+            (archive, before),
+        )
+        if all_are_new:
+            return
+        known = [(archive, number, m.time, m.digest, before) for m in batch]
         tx.executemany(
-            "UPDATE message SET archive = ? WHERE sequence = ?",
-            [(archive, sequence) for sequence in sequences],
+            "INSERT OR REPLACE INTO archived"
+            " SELECT sequence, (SELECT number FROM archive WHERE instance = ?) FROM message"
+            " WHERE community = ? AND time = ? AND digest = ? AND sequence <= ?",
+            known,
+        )
+        tx.executemany(
+            "DELETE FROM unarchived WHERE community = ?1 AND time = ?2 AND topic = ?3"
+            " AND sequence = (SELECT sequence FROM message"
+            " WHERE community = ?1 AND time = ?2 AND digest = ?4)",
+            [(number, m.time, m.topic, m.digest) for m in batch],
         )
 
 
-def _message(row: Sequence[Value]) -> StoredMessage:
-    return StoredMessage(*row)  # type: ignore[arg-type]
+def _number(tx: Transaction, community: str) -> int:
+    row = tx.execute("SELECT number FROM community WHERE id = ?", (community,)).fetchone()
+    return cast("int", row[0]) if row else 0
 
 
 def _grid(tx: Transaction, community: str) -> tuple[int | None, int]:
     """Anchor and interval of a community's windows, in seconds."""
     row = tx.execute("SELECT anchor, interval FROM community WHERE id = ?", (community,)).fetchone()
     return cast("tuple[int | None, int]", row or (None, 0))
+
+
+def _window(entry: bytes) -> Window:
+    return IndexEntry.decode(entry).window

@@ -1,7 +1,11 @@
 """The tables of the domain, in the one database of a data directory.
 
-Times are seconds (UTC epoch), clocks milliseconds. Message rows hold bytes as an archive holds
-them; ``archive`` names the archive that a message lies in, and NULL is what makes a window due.
+Times are seconds (UTC epoch), clocks milliseconds. A row of ``message`` holds the bytes as an
+archive holds them, and never changes but for one thing: bytes that an announced archive holds are
+let go. Where a message is archived stands in narrow tables of its own, because a million of them
+are archived in one step: ``unarchived`` (in the order of archives; a row there is what makes a
+window due) or ``archived``, never both. These three have numbers instead of names, and no foreign
+keys: they are most of the database.
 """
 
 from __future__ import annotations
@@ -17,7 +21,8 @@ STORE: Final = (
         (
             """
             CREATE TABLE community (
-                id                TEXT PRIMARY KEY,
+                number            INTEGER PRIMARY KEY,
+                id                TEXT NOT NULL UNIQUE,
                 name              TEXT NOT NULL,
                 control_key       BLOB NOT NULL,
                 control_device    TEXT NOT NULL,
@@ -27,6 +32,7 @@ STORE: Final = (
                 anchor            INT,
                 reannounce_after  REAL,
                 is_enabled        INT  NOT NULL,
+                is_encrypted      INT  NOT NULL,
                 generation        INT  NOT NULL,
                 candidate         INT  NOT NULL,
                 condition         TEXT NOT NULL,
@@ -34,46 +40,58 @@ STORE: Final = (
                 caught_up_run     INT  NOT NULL DEFAULT 0,
                 catch_up_deadline REAL NOT NULL DEFAULT 0,
                 repaired_at       REAL NOT NULL DEFAULT 0
-            ) WITHOUT ROWID
+            )
             """,
             "CREATE INDEX community_name ON community (name)",
             "CREATE INDEX community_seeding ON community (id) WHERE generation > 0",
             """
-            CREATE TABLE topic (
-                community TEXT NOT NULL REFERENCES community,
+            CREATE TABLE channel (
+                community TEXT NOT NULL REFERENCES community (id),
                 position  INT  NOT NULL,
                 topic     BLOB NOT NULL,
+                chat_id   TEXT NOT NULL,
+                name      TEXT NOT NULL,
+                category  TEXT NOT NULL,
                 PRIMARY KEY (community, position),
-                UNIQUE (community, topic)
+                UNIQUE (community, topic, chat_id)
             ) WITHOUT ROWID
             """,
             """
             CREATE TABLE message (
                 sequence  INTEGER PRIMARY KEY,
-                community TEXT NOT NULL REFERENCES community,
+                community INT  NOT NULL,
                 time      INT  NOT NULL,
                 topic     BLOB NOT NULL,
-                encoded   BLOB NOT NULL,
-                weight    INT  NOT NULL,
                 digest    BLOB NOT NULL,
-                archive   TEXT,
+                weight    INT  NOT NULL,
                 stored_at REAL NOT NULL,
-                UNIQUE (community, digest)
+                origin    TEXT,
+                encoded   BLOB
             )
             """,
-            "CREATE INDEX message_order ON message (community, time, topic, sequence)",
+            # Equal messages have equal times, and messages come roughly in the order of time: so
+            # the rows of this index are written side by side, not all over it.
+            "CREATE UNIQUE INDEX message_digest ON message (community, time, digest)",
+            "CREATE INDEX message_origin ON message (community, origin) WHERE origin IS NOT NULL",
             """
-            CREATE INDEX message_unarchived ON message (community, time, stored_at)
-                WHERE archive IS NULL
+            CREATE TABLE unarchived (
+                community INT  NOT NULL,
+                time      INT  NOT NULL,
+                topic     BLOB NOT NULL,
+                sequence  INT  NOT NULL,
+                PRIMARY KEY (community, time, topic, sequence)
+            ) WITHOUT ROWID
             """,
+            "CREATE TABLE archived (sequence INTEGER PRIMARY KEY, archive INT NOT NULL)",
             """
             CREATE TABLE generation (
-                community   TEXT NOT NULL REFERENCES community,
+                community   TEXT NOT NULL REFERENCES community (id),
                 number      INT  NOT NULL,
                 lineage     INT  NOT NULL,
                 locator     TEXT NOT NULL,
                 data_length INT  NOT NULL,
                 is_own      INT  NOT NULL,
+                info_hash   TEXT NOT NULL,
                 missing     INT  NOT NULL,
                 seeded_at   REAL,
                 PRIMARY KEY (community, number)
@@ -82,22 +100,24 @@ STORE: Final = (
             "CREATE INDEX generation_locator ON generation (locator)",
             """
             CREATE TABLE archive (
-                instance    TEXT PRIMARY KEY,
-                community   TEXT NOT NULL REFERENCES community,
+                number      INTEGER PRIMARY KEY,
+                instance    TEXT NOT NULL UNIQUE,
+                community   TEXT NOT NULL REFERENCES community (id),
                 lineage     INT  NOT NULL,
                 id          TEXT NOT NULL,
                 entry       BLOB NOT NULL,
                 "offset"    INT  NOT NULL,
                 is_here     INT  NOT NULL,
                 is_done     INT  NOT NULL,
-                is_locked   INT  NOT NULL
-            ) WITHOUT ROWID
+                is_locked   INT  NOT NULL,
+                is_let_go   INT  NOT NULL DEFAULT 0
+            )
             """,
             'CREATE INDEX archive_offset ON archive (community, lineage, "offset")',
             "CREATE INDEX archive_open ON archive (community) WHERE is_done = 0",
             """
             CREATE TABLE announcement (
-                community TEXT NOT NULL REFERENCES community,
+                community TEXT NOT NULL REFERENCES community (id),
                 clock     INT  NOT NULL,
                 locator   TEXT NOT NULL,
                 epoch     INT  NOT NULL,
@@ -108,7 +128,7 @@ STORE: Final = (
             """,
             """
             CREATE TABLE link (
-                community   TEXT PRIMARY KEY REFERENCES community,
+                community   TEXT PRIMARY KEY REFERENCES community (id),
                 clock       INT  NOT NULL,
                 locator     TEXT NOT NULL,
                 payload     BLOB NOT NULL,
@@ -127,10 +147,11 @@ STORE: Final = (
             """,
             """
             CREATE TABLE ratchet_key (
-                community    TEXT NOT NULL REFERENCES community,
+                community    TEXT NOT NULL REFERENCES community (id),
                 id           BLOB NOT NULL,
                 key          BLOB NOT NULL,
                 timestamp_ms INT  NOT NULL,
+                seq_no       INT  NOT NULL DEFAULT 0,
                 PRIMARY KEY (community, id)
             ) WITHOUT ROWID
             """,

@@ -40,7 +40,9 @@ def some_bytes(length: int, seed: str = "history") -> bytes:
 def content_in(directory: Path) -> Content:
     """Where a node keeps its generation; nothing is written yet."""
     directory.mkdir(exist_ok=True)
-    return Content("0x02community", directory / "data", LENGTH, directory / "index.1")
+    return Content(
+        "0x02community", directory / "data", LENGTH, directory / "index.1", directory / "1.torrent"
+    )
 
 
 def written(directory: Path, seed: str = "history") -> Content:

@@ -1,0 +1,126 @@
+"""A node's own archives: an append-only ``data`` for each lineage, an index a generation.
+
+Nothing here counts before the database says so. The order is: append to ``data``, sync it; write
+the index under another name, sync it, rename it; the same with the .torrent; sync the folder; only
+then may a generation be committed. Bytes behind the committed length, and files of a generation
+that never was committed, are the remains of a crash: the next append goes over them. A file that a
+carrier may be offering is never replaced.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from workflow.archive.index import IndexEntry
+from workflow.errors import ArchiveInvalidError, ContentDamagedError
+from workflow.ports.carrier import Content
+from workflow.ports.store import Generation
+
+PRIVATE: Final = 0o700
+"""Folders are their owner's alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveFolder:
+    """The folder that holds ``<community>/<lineage>/`` with the files of every generation."""
+
+    root: Path
+
+    def content(self, community: str, lineage: int, generation: int, data_length: int) -> Content:
+        """Where the files of a generation lie, whether or not they exist."""
+        folder = self.root / community / str(lineage)
+        return Content(
+            community,
+            folder / "data",
+            data_length,
+            folder / f"index.{generation}",
+            folder / f"{generation}.torrent",
+        )
+
+    def content_of(self, generation: Generation) -> Content:
+        """Where the files of this generation lie."""
+        return self.content(
+            generation.community, generation.lineage, generation.number, generation.data_length
+        )
+
+    def make(self, content: Content) -> None:
+        """Make the folder of a generation, and make sure that it outlasts a loss of power."""
+        folder = content.data.parent
+        if not folder.is_dir():
+            folder.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
+            for place in (folder.parent, self.root, self.root.parent):
+                sync_folder(place)
+
+    def write_index(self, content: Content, index: bytes) -> None:
+        """Put an index in place, whole or not at all."""
+        self.make(content)
+        write_whole(content.index, index)
+        sync_folder(content.index.parent)
+
+    def sweep(self, content: Content) -> None:
+        """Remove what older generations of this lineage needed: nobody offers it any more.
+
+        ``data`` stays, it only ever grows; and nothing newer than this generation is touched.
+        """
+        number = int(content.index.suffix[1:])
+        folder = content.data.parent
+        for path in list(folder.glob("index.*")) + list(folder.glob("*.torrent")):
+            digits = path.stem if path.suffix == ".torrent" else path.suffix[1:]
+            if digits.isdecimal() and int(digits) < number:
+                path.unlink(missing_ok=True)
+
+
+def read_archive(data: Path, entry: IndexEntry) -> bytes:
+    """The bytes of an archive, without its padding, encrypted if it is.
+
+    Raises ``ContentDamagedError`` when ``data`` ends before, ``ArchiveInvalidError`` when its
+    padding is not zeros.
+    """
+    found = read_at(data, entry.offset, entry.size)
+    if found.count(0, entry.raw_size) != entry.padding:
+        raise ArchiveInvalidError("the padding is not zeros", place=entry.id)
+    return found[: entry.raw_size]
+
+
+def read_at(path: Path, offset: int, size: int) -> bytes:
+    """So many bytes of a file. Raises ``ContentDamagedError`` when it ends before or is none."""
+    try:
+        with path.open("rb") as file:
+            file.seek(offset)
+            found = file.read(size)
+    except FileNotFoundError as error:
+        raise ContentDamagedError("the file is missing", place=str(path)) from error
+    if len(found) < size:
+        raise ContentDamagedError(f"byte {offset + len(found)} is behind the end", place=str(path))
+    return found
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Put a file in place, whole or not at all; its folder is not synced yet."""
+    draft = path.with_name(path.name + ".draft")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+    try:
+        write_all(descriptor, content)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    draft.replace(path)
+
+
+def write_all(descriptor: int, content: bytes | bytearray | memoryview) -> None:
+    """Write all of it: a full disk may take a part and say so only the next time."""
+    rest = memoryview(content)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder outlast a loss of power."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,191 @@
+"""The .torrent of a generation: written last, from the one before it and the pieces that are new.
+
+It is a derived file. The database keeps its info-hash, which covers every byte of ``data`` and
+``index``: a .torrent is believed when it has that hash, and can be made again from the files; and
+when it is lost together with a bit of them, that is found out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from workflow.archive.index import IndexEntry, encode_index
+from workflow.archive.pieces import PIECE_LENGTH
+from workflow.archive.torrent import (
+    HASH_LENGTH,
+    MAX_TORRENT_SIZE,
+    Info,
+    Torrent,
+    decode_torrent,
+    piece_hashes,
+)
+from workflow.errors import ContentDamagedError, IndexInvalidError, TorrentInvalidError
+from workflow.files.folder import sync_folder, write_whole
+from workflow.ports.carrier import Content
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """Bytes of a file that are not what they were: from ``offset`` on, ``length`` of them."""
+
+    path: Path
+    offset: int
+    length: int
+    problem: str
+
+
+def write_torrent(
+    content: Content,
+    data_length: int,
+    index: bytes,
+    new_pieces: bytes,
+    *,
+    before: Content | None,
+    info_hash: str,
+) -> str:
+    """Write the .torrent of a generation that was appended to; returns its info-hash.
+
+    ``new_pieces`` are the hashes behind ``content.data_length``. Those of the bytes before it come
+    from the .torrent of the generation ``before``, if it has its ``info_hash``, and else from the
+    bytes themselves.
+    """
+    old_pieces = _pieces_before(content, before, info_hash)
+    return _write(content, _info(content.community, data_length, old_pieces + new_pieces, index))
+
+
+def seal_generation(content: Content, info_hash: str = "") -> str:
+    """Hash both files of a generation and write its .torrent; returns its info-hash.
+
+    Raises ``ContentDamagedError`` when that is not ``info_hash``, and writes nothing then.
+    """
+    index = read_index(content)
+    pieces = hash_data(content.data, content.data_length)
+    info = _info(content.community, content.data_length, pieces, index)
+    if info_hash and info.info_hash != info_hash:
+        raise ContentDamagedError(
+            "the files are not those of their generation", place=str(content.data.parent)
+        )
+    return _write(content, info)
+
+
+def mend(content: Content, entries: Iterable[IndexEntry], info_hash: str) -> list[str]:
+    """Make a lost index or .torrent again, as far as the bytes allow it; returns what was made.
+
+    Raises ``ContentDamagedError`` when what is left does not have the ``info_hash``.
+    """
+    mended = []
+    torrent = torrent_of(content, info_hash)
+    if not _has_index(content, torrent):
+        with suppress(IndexInvalidError):
+            index = encode_index(entries)
+            if torrent is None or _is_index(torrent.info, index):
+                write_whole(content.index, index)
+                mended.append(content.index.name)
+    if torrent is None:
+        seal_generation(content, info_hash)
+        mended.append(content.torrent.name)
+    return mended
+
+
+def torrent_of(content: Content, info_hash: str) -> Torrent | None:
+    """The .torrent of a generation; None when it is lost, damaged or another's."""
+    with suppress(OSError, TorrentInvalidError):
+        with content.torrent.open("rb") as file:
+            torrent = decode_torrent(file.read(MAX_TORRENT_SIZE + 1))
+        if torrent.info.info_hash == info_hash:
+            return torrent
+    return None
+
+
+def damages(content: Content, info: Info) -> Iterator[Damage | int]:
+    """Read every byte of a generation: what is damaged, and in between how many bytes were read."""
+    expected = _data_hashes(info)
+    try:
+        for number, (length, found) in enumerate(_hashed(content.data, info.data_length)):
+            if found != expected[number * HASH_LENGTH : (number + 1) * HASH_LENGTH]:
+                yield Damage(
+                    content.data, number * PIECE_LENGTH, length, "the piece has another hash"
+                )
+            yield length
+    except ContentDamagedError as error:
+        yield Damage(content.data, 0, info.data_length, str(error))
+    try:
+        if not _is_index(info, read_index(content)):
+            yield Damage(content.index, 0, info.index_length, "the index has another hash")
+    except ContentDamagedError as error:
+        yield Damage(content.index, 0, info.index_length, str(error))
+    yield info.index_length
+
+
+def hash_data(path: Path, length: int) -> bytes:
+    """The hashes of the first ``length`` bytes, 20 bytes for each piece.
+
+    Raises ``ContentDamagedError`` when there are fewer.
+    """
+    return b"".join(found for _, found in _hashed(path, length))
+
+
+def read_index(content: Content) -> bytes:
+    """The bytes of the index. Raises ``ContentDamagedError`` when there is none."""
+    try:
+        return content.index.read_bytes()
+    except OSError as error:
+        raise ContentDamagedError(
+            f"the index cannot be read: {error.strerror}", place=str(content.index)
+        ) from error
+
+
+def _pieces_before(content: Content, before: Content | None, info_hash: str) -> bytes:
+    if content.data_length == 0:
+        return b""
+    torrent = torrent_of(before, info_hash) if before is not None else None
+    if torrent is not None and torrent.info.data_length == content.data_length:
+        return _data_hashes(torrent.info)
+    return hash_data(content.data, content.data_length)
+
+
+def _info(name: str, data_length: int, data_pieces: bytes, index: bytes) -> Info:
+    return Info(name, data_length, len(index), data_pieces + piece_hashes(index))
+
+
+def _write(content: Content, info: Info) -> str:
+    write_whole(content.torrent, Torrent(info).encode())
+    sync_folder(content.torrent.parent)
+    return info.info_hash
+
+
+def _data_hashes(info: Info) -> bytes:
+    return info.pieces[: HASH_LENGTH * info.data_pieces.stop]
+
+
+def _is_index(info: Info, index: bytes) -> bool:
+    hashes = info.pieces[HASH_LENGTH * info.index_pieces.start :]
+    return len(index) == info.index_length and piece_hashes(index) == hashes
+
+
+def _has_index(content: Content, torrent: Torrent | None) -> bool:
+    with suppress(ContentDamagedError):
+        index = read_index(content)
+        return torrent is None or _is_index(torrent.info, index)
+    return False
+
+
+def _hashed(path: Path, length: int) -> Iterator[tuple[int, bytes]]:
+    """Length and hash of each piece in the first ``length`` bytes of a file."""
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise ContentDamagedError(
+            f"it cannot be read: {error.strerror}", place=str(path)
+        ) from error
+    with file:
+        done = 0
+        while done < length:
+            piece = file.read(min(PIECE_LENGTH, length - done))
+            if not piece:
+                raise ContentDamagedError(f"byte {done} is behind the end", place=str(path))
+            yield len(piece), piece_hashes(piece)
+            done += len(piece)
