@@ -19,6 +19,7 @@ CommunityArchivesError
 ├── ArchiveError                bytes that break the format
 │   ├── ArchiveInvalidError
 │   ├── IndexInvalidError
+│   ├── ArchivesNotFoundError
 │   ├── TorrentInvalidError
 │   ├── MagnetInvalidError
 │   ├── AnnouncementInvalidError
@@ -172,6 +173,13 @@ class IndexInvalidError(ArchiveError):
     """An index breaks the format or points outside its data."""
 
     code = "index-invalid"
+
+
+class ArchivesNotFoundError(ArchiveError):
+    """There are no archives where they were looked for."""
+
+    code = "archives-not-found"
+    remedy = "Name a folder with the files data and index, or a .torrent beside them."
 
 
 class TorrentInvalidError(ArchiveError):

@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Final, TypeVar
 
-from workflow.actions.sealing import readable
 from workflow.actions.tools import Tools
 from workflow.archive.codec import unpack_archive
 from workflow.archive.index import IndexEntry
-from workflow.archive.ratchet import RatchetKey
+from workflow.archive.ratchet import RatchetKey, readable
 from workflow.archive.windows import Window
 from workflow.errors import ContentDamagedError
 from workflow.files.folder import read_archive

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from states import ARCHIVE_IMPORT
 from states.community import Event
-from workflow.actions.sealing import readable
 from workflow.actions.tools import Tools
 from workflow.archive.index import IndexEntry, decode_index
+from workflow.archive.ratchet import readable
 from workflow.errors import CarrierError, RatchetKeyMissingError
 from workflow.ports.store import Generation, Link
 from workflow.ports.work import Answer, Reference, Transaction, Work

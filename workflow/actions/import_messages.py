@@ -6,12 +6,11 @@ from pathlib import Path
 
 from states import COMMUNITY
 from states.archive_import import Event
-from workflow.actions.sealing import readable
 from workflow.actions.tools import Tools
 from workflow.archive.codec import unpack_archive
 from workflow.archive.index import IndexEntry
 from workflow.archive.message import EncodedMessage
-from workflow.archive.ratchet import RatchetKey
+from workflow.archive.ratchet import RatchetKey, readable
 from workflow.errors import ArchiveInvalidError, RatchetKeyMissingError
 from workflow.files.folder import read_archive
 from workflow.ports.work import Answer, Reference, Transaction, Work

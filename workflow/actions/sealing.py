@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from workflow.actions.tools import Tools
-from workflow.archive.ratchet import NONCE_LENGTH, KeyReference, RatchetKey, decrypt, encrypt
-from workflow.archive.ratchet import is_encrypted as bytes_are_encrypted
+from workflow.archive.ratchet import NONCE_LENGTH, RatchetKey, encrypt
 from workflow.errors import RatchetKeyMissingError
 from workflow.ports.keys import Keys
 from workflow.ports.work import Transaction
@@ -50,14 +49,3 @@ def seal_of(tools: Tools, tx: Transaction, community: str) -> Seal | None:
             remedy="Add the community's ratchet key; archives are written then.",
         )
     return Seal(keys[0], tools.store.last_seq_no(tx, community, keys[0]), tools.keys)
-
-
-def readable(data: bytes, keys: list[RatchetKey]) -> bytes:
-    """The bytes themselves, or what they decrypt to. Raises ``RatchetKeyMissingError``."""
-    if not bytes_are_encrypted(data):
-        return data
-
-    def find(reference: KeyReference) -> RatchetKey | None:
-        return next((key for key in keys if key.answers(reference)), None)
-
-    return decrypt(data, find)

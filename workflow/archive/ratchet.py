@@ -11,7 +11,7 @@ plain archive without messages, and a week of history would be lost in silence.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -171,6 +171,16 @@ def decrypt(data: bytes, find_key: Callable[[KeyReference], RatchetKey | None]) 
         raise ArchiveInvalidError(
             "the bytes were not encrypted with the key they name", place=f"key {key.id.hex()}"
         ) from error
+
+
+def readable(data: bytes, keys: Sequence[RatchetKey]) -> bytes:
+    """The bytes themselves, or what they decrypt to with one of these keys.
+
+    Raises what ``decrypt`` raises.
+    """
+    if not is_encrypted(data):
+        return data
+    return decrypt(data, lambda named: next((key for key in keys if key.answers(named)), None))
 
 
 def _sealed(data: bytes) -> EncryptedMessageProtocol:
