@@ -7,27 +7,25 @@ downloads) is the lifecycles' business and happens by itself.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable
 from enum import Enum
 from types import TracebackType
 from typing import Final, Self
 
-from states import ARCHIVE_IMPORT, COMMUNITY, archive_import, community
+from states import COMMUNITY, community
 from states.drawing import Drawing
 from states.node import NODE
 from states.node import Event as NodeEvent
 from states.node import State as NodeState
 from workflow.actions.tools import Tools
-from workflow.archive.codec import Measure, fits_nowhere
-from workflow.archive.message import ArchivedMessage, EncodedMessage
-from workflow.archive.ratchet import RatchetKey
 from workflow.archive.windows import INTERVAL
 from workflow.engine.engine import Engine
 from workflow.engine.inbox import Command
 from workflow.engine.rows import Outcome, Recorded, Request
-from workflow.errors import MalformedIdError
+from workflow.identity import public_key_of
+from workflow.library import Library
 from workflow.links import Links
-from workflow.ports.store import Channel, Community, Place, StoredMessage
+from workflow.ports.records import Community
 from workflow.ports.work import Transaction
 from workflow.status import (
     Status,
@@ -37,17 +35,15 @@ from workflow.status import (
     status_of,
     way_of,
 )
-from workflow.stored import Pages
 
 THE_NODE: Final = "node"
-ID_DIGITS: Final = 66
 TOGETHER: Final = 500
 """Communities that are switched at once, so that they share commits."""
 REANNOUNCE_AFTER: Final = 8 * 3600.0
 """Seconds: people were found to wait for days for a link that had passed them by."""
 
 
-class Node:
+class Node(Library):
     """The verbs. Built by ``workflow.assembly``; use it with ``async with``."""
 
     def __init__(
@@ -60,9 +56,7 @@ class Node:
         catch_up: float,
         close: Callable[[], None],
     ) -> None:
-        self.engine = engine
-        self._tools = tools
-        self._store = tools.store
+        super().__init__(engine, tools)
         self._links = links
         self._device = device
         self._catch_up = catch_up
@@ -92,6 +86,7 @@ class Node:
         await self.engine.enrol(NODE.name, THE_NODE)
         await self.engine.start()
         await self._fall_into_step()
+        await self._start_imports()
         for known in await self.engine.run(self._store.communities):
             await self._links.follow(known.id)
 
@@ -209,72 +204,6 @@ class Node:
         self._tools.keys.remove(known.control_key)
         await self.send(id, community.Event.CONTROL_LOST)
 
-    # -- messages ---------------------------------------------------------------------------------
-
-    async def add_channel(self, id: str, channel: Channel) -> None:
-        """A channel of the community; messages on other topics are refused."""
-        await self.engine.run(lambda tx: self._store.add_channel(tx, id, channel))
-
-    async def add_topic(self, id: str, topic: bytes) -> None:
-        """A channel of which no more is known than its content topic (4 bytes)."""
-        await self.add_channel(id, Channel(topic))
-
-    async def channels(self, id: str) -> list[Channel]:
-        """The channels of a community in the order in which they were added."""
-        return await self.engine.run(lambda tx: self._store.channels(tx, id))
-
-    async def add_messages(self, id: str, messages: Iterable[ArchivedMessage]) -> int:
-        """Store messages; returns how many were new. Over-large and foreign ones are counted."""
-        batch = list(messages)
-
-        def writes(tx: Transaction) -> None:
-            topics = set(self._store.topics(tx, id))
-            for message in batch:
-                if message.topic not in topics:
-                    self._store.count_refusal(tx, id, "message of a foreign topic")
-                    continue
-                new = message.packed()
-                if fits_nowhere(Measure(new.weight, len(new.encoded))):
-                    self._store.count_refusal(tx, id, "message too large for an archive")
-                else:
-                    good.append(new)
-            added.append(self._store.add_messages(tx, id, good, self._tools.clock.now()))
-
-        good: list[EncodedMessage] = []
-        added: list[int] = []
-        await self.engine.look(COMMUNITY.name, id, writes)
-        return added[-1]
-
-    async def messages(self, id: str, after: Place | None = None) -> list[StoredMessage]:
-        """A page (some megabytes) of a community's messages in archive order; empty at the end.
-
-        ``after`` is the place of the last message that was seen. Bytes that the store has let go
-        are read from the archive that holds them. Raises ``ContentDamagedError``.
-        """
-        pages = Pages(self._tools, id)
-        page = await self.engine.run(lambda tx: pages.read(tx, after))
-        return await asyncio.to_thread(pages.fill, page)
-
-    async def add_ratchet_key(self, id: str, key: RatchetKey) -> None:
-        """A key of an encrypted community has arrived: what waited for it goes on."""
-        await self.engine.look(
-            COMMUNITY.name, id, lambda tx: self._store.add_ratchet_key(tx, id, key)
-        )
-        for archive in await self.engine.run(lambda tx: self._store.open_archives(tx, id)):
-            await self.engine.look(ARCHIVE_IMPORT.name, archive)
-
-    async def retry_archive(self, instance: str) -> Outcome:
-        """Take an archive out of quarantine and import it again."""
-        return await self.engine.send(
-            ARCHIVE_IMPORT.name,
-            instance,
-            Request(
-                archive_import.Event.RETRIED,
-                "operator",
-                lambda tx: self._store.set_archive_done(tx, instance, is_done=False),
-            ),
-        )
-
     # -- looking ----------------------------------------------------------------------------------
 
     async def communities(self) -> list[Community]:
@@ -322,7 +251,7 @@ class Node:
             self._store.add_community(tx, new)
             self._store.set_catch_up_deadline(tx, id, now + self._catch_up)
 
-        await self.engine.enrol(COMMUNITY.name, id, writes)
+        await self.engine.enrol(COMMUNITY.name, id, writes=writes)
         await self.send(id, community.Event.SWITCHED_ON)
         await self._links.follow(id)
 
@@ -344,20 +273,3 @@ class Node:
     async def _is_enabled(self) -> bool:
         state = await self.engine.run(lambda tx: state_of(tx, NODE.name, THE_NODE))
         return state == NodeState.ENABLED.name
-
-
-def public_key_of(id: str) -> bytes:
-    """The compressed public key (33 bytes) that an id is. Raises ``MalformedIdError``."""
-    digits = id.removeprefix("0x")
-    if not id.startswith("0x") or len(digits) != ID_DIGITS or digits[:2] not in ("02", "03"):
-        raise MalformedIdError(
-            "a community id is 0x and 66 hexadecimal digits that begin with 02 or 03",
-            place=id[:80],
-            remedy="Copy the whole id.",
-        )
-    try:
-        return bytes.fromhex(digits)
-    except ValueError:
-        raise MalformedIdError(
-            "the id has characters that are not hexadecimal digits", place=id
-        ) from None

@@ -13,7 +13,7 @@ from workflow.archive.ratchet import RatchetKey, readable
 from workflow.archive.windows import Window
 from workflow.errors import ContentDamagedError
 from workflow.files.folder import read_archive
-from workflow.ports.store import Place, StoredMessage
+from workflow.ports.records import Place, StoredMessage
 from workflow.ports.work import Transaction
 
 T = TypeVar("T")

@@ -258,7 +258,7 @@ class Bench:
         await self.engine.enrol(
             "thing",
             id,
-            lambda tx: tx.execute(  # type: ignore[arg-type]
+            writes=lambda tx: tx.execute(  # type: ignore[arg-type]
                 "INSERT OR IGNORE INTO thing VALUES (?, ?, 0, 1, ?, 0)", (id, plan, due_at)
             ),
         )

@@ -18,7 +18,8 @@ from workflow.archive.windows import Window
 from workflow.engine.history import steps_after
 from workflow.engine.inbox import Command
 from workflow.errors import MalformedIdError
-from workflow.node import Node, public_key_of
+from workflow.identity import public_key_of
+from workflow.node import Node
 from workflow.ports.carrier import Content
 from workflow.testing.world import DAY, HOUR, MINUTE, WEEK, World, text_message
 

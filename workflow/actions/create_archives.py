@@ -22,7 +22,7 @@ from workflow.errors import ArchiveInvalidError
 from workflow.files.appending import Appending
 from workflow.files.torrents import write_torrent
 from workflow.ports.carrier import Content
-from workflow.ports.store import Generation, Place, StoredMessage
+from workflow.ports.records import Generation, Place, StoredMessage
 from workflow.ports.work import Answer, Transaction, Work
 
 PAGE: Final = 4 * 1024 * 1024

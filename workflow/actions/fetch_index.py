@@ -12,7 +12,7 @@ from workflow.actions.tools import Tools
 from workflow.archive.index import IndexEntry, decode_index
 from workflow.archive.ratchet import readable
 from workflow.errors import CarrierError, RatchetKeyMissingError
-from workflow.ports.store import Generation, Link
+from workflow.ports.records import Generation, Link
 from workflow.ports.work import Answer, Reference, Transaction, Work
 
 

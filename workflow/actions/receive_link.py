@@ -12,7 +12,7 @@ from typing import Final
 from states.community import has_generation, link_is_wanted
 from workflow.actions.tools import Tools
 from workflow.archive.announcement import SignedAnnouncement
-from workflow.ports.store import Link
+from workflow.ports.records import Link
 from workflow.ports.work import Transaction
 
 FAR_FUTURE: Final = 3600.0

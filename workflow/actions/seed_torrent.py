@@ -17,9 +17,9 @@ from workflow.archive.announcement import Announcement, sign
 from workflow.archive.index import IndexEntry
 from workflow.errors import ContentDamagedError
 from workflow.files.torrents import mend, seal_generation
-from workflow.ports import store as rows
+from workflow.ports import records
 from workflow.ports.carrier import Content
-from workflow.ports.store import Generation
+from workflow.ports.records import Generation
 from workflow.ports.work import Answer, Transaction, Work
 
 REPAIR_AGAIN: Final = 3600.0
@@ -80,5 +80,5 @@ def _prepare_announcement(tools: Tools, tx: Transaction, id: str, locator: str) 
     )
     tools.store.add_announcement(
         tx,
-        rows.Announcement(id, clock, locator, community.control_epoch, payload, sent_at=None),
+        records.Announcement(id, clock, locator, community.control_epoch, payload, sent_at=None),
     )

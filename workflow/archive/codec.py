@@ -145,14 +145,6 @@ def encode_archive(
     return archive_head(window, topics) + messages
 
 
-def empty_archive(window: Window, topics: Iterable[bytes]) -> bytes:
-    """The archive without messages that status-go makes of a window where all are too heavy.
-
-    Only for comparing with it: nobody needs this archive.
-    """
-    return field(_METADATA, encode_metadata(window, topics))
-
-
 def decode_archive(raw: bytes, entry: IndexEntry) -> tuple[ArchivedMessage, ...]:
     """The messages of an archive: ``raw`` is without padding, and decrypted.
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from workflow.ports.clock import Clock
     from workflow.ports.keys import Keys
     from workflow.ports.messaging import Messaging
-    from workflow.ports.store import Community
+    from workflow.ports.records import Community
     from workflow.ports.work import Transaction
 
 KEYS: Final = "keys"
@@ -65,7 +65,7 @@ def find(view: View, tx: Transaction, text: str) -> Community:
 
     Raises ``UnknownCommunityError``, and ``MalformedIdError`` for a whole id that is none.
     """
-    from workflow.node import public_key_of  # noqa: PLC0415
+    from workflow.identity import public_key_of  # noqa: PLC0415
 
     if text.startswith("0x") and len(text) >= len("0x") + 66:
         public_key_of(text)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from states.lifecycle import Setback
     from workflow.assembly import View
     from workflow.engine.rows import Recorded
-    from workflow.ports.store import Community
+    from workflow.ports.records import Community
     from workflow.ports.work import Transaction
 
 STEPS: Final = 1000

@@ -88,15 +88,16 @@ class Engine:
         self._has_ended = True
         self._changed.set()
 
-    async def enrol(self, lifecycle: str, id: str, writes: Writes = no_writes) -> None:
-        """Bring an instance into being, together with these writes; again is once."""
+    async def enrol(self, lifecycle: str, *ids: str, writes: Writes = no_writes) -> None:
+        """Bring instances into being, together with these writes; again is once."""
         workflow = self._workflow(lifecycle)
         now = self._clock.now()
 
         def work(tx: Transaction) -> Outcome:
             outcome = Outcome([])
             writes(tx)
-            outcome.touch(workflow, enrol(tx, workflow, id, now))
+            for id in ids:
+                outcome.touch(workflow, enrol(tx, workflow, id, now))
             return outcome
 
         await self._commit(work)

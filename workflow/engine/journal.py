@@ -30,10 +30,10 @@ Query = Callable[[Transaction], T]
 Probe = Callable[[str], None]
 
 APPLICATION_ID: Final = 0x434F4D41  # "COMA": SQLite keeps it in the file's header.
-PAGE_SIZE: Final = 8192
-"""Bytes: messages of some hundred bytes lie closer and are written faster than in SQLite's 4096."""
-CACHE_SIZE: Final = 16 * 1024
-"""KiB of pages in memory: bulk imports write each page about once."""
+SET_PAGE_SIZE: Final = "PRAGMA page_size=8192"
+"""In a new file: messages of some hundred bytes are written faster than on SQLite's 4096 bytes."""
+SET_CACHE_SIZE: Final = "PRAGMA cache_size=-16384"
+"""KiB of pages in memory: bulk imports then write each page about once."""
 SET_APPLICATION_ID: Final = "PRAGMA application_id=0x434F4D41"
 CHECKED_UP_TO: Final = 64 * 1024 * 1024
 """Bytes: a larger file is not read through at each start."""
@@ -231,9 +231,9 @@ def connect(path: Path | str, *, read_only: bool = False) -> sqlite3.Connection:
             )
         else:
             connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-            connection.execute(f"PRAGMA page_size={PAGE_SIZE}")  # Counts for a new file only.
+            connection.execute(SET_PAGE_SIZE)
             connection.execute("PRAGMA synchronous=FULL")
-            connection.execute(f"PRAGMA cache_size={-CACHE_SIZE}")
+            connection.execute(SET_CACHE_SIZE)
         connection.execute("PRAGMA busy_timeout=5000")
         connection.execute("PRAGMA foreign_keys=ON")
     except sqlite3.OperationalError as error:

@@ -16,7 +16,7 @@ from workflow.archive.index import IndexEntry
 from workflow.archive.torrent import PieceHasher
 from workflow.archive.windows import Window
 from workflow.errors import ContentDamagedError
-from workflow.files.folder import write_all
+from workflow.files.folder import open_own, write_all
 from workflow.ports.carrier import Content
 
 BUFFER: Final = 1024 * 1024
@@ -107,7 +107,9 @@ class Appending:
 
 def _opened(content: Content) -> int:
     # Neither appending nor truncating: what a crash left is gone over, all before it stays.
-    descriptor = os.open(content.data, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    # A generation that was committed has its file: a new one would only hide that it is gone.
+    flags = os.O_RDWR if content.data_length else os.O_RDWR | os.O_CREAT
+    descriptor = open_own(content.data, flags)
     if os.fstat(descriptor).st_size < content.data_length:
         os.close(descriptor)
         raise ContentDamagedError(

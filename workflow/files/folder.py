@@ -9,18 +9,22 @@ carrier may be offering is never replaced.
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from workflow.archive.index import IndexEntry
 from workflow.errors import ArchiveInvalidError, ContentDamagedError
 from workflow.ports.carrier import Content
-from workflow.ports.store import Generation
+from workflow.ports.records import Generation
 
 PRIVATE: Final = 0o700
 """Folders are their owner's alone."""
+NOT_OURS: Final = {errno.ENOENT, errno.ELOOP, errno.EISDIR, errno.ENXIO}
+"""How the system says that nothing is there, or a link, a folder or a socket."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +53,10 @@ class ArchiveFolder:
     def make(self, content: Content) -> None:
         """Make the folder of a generation, and make sure that it outlasts a loss of power."""
         folder = content.data.parent
-        if not folder.is_dir():
-            folder.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
-            for place in (folder.parent, self.root, self.root.parent):
-                sync_folder(place)
+        folder.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
+        # Even if it was there: whoever made it may have been killed before this.
+        for place in (folder.parent, self.root, self.root.parent):
+            sync_folder(place)
 
     def write_index(self, content: Content, index: bytes) -> None:
         """Put an index in place, whole or not at all."""
@@ -87,21 +91,45 @@ def read_archive(data: Path, entry: IndexEntry) -> bytes:
 
 def read_at(path: Path, offset: int, size: int) -> bytes:
     """So many bytes of a file. Raises ``ContentDamagedError`` when it ends before or is none."""
-    try:
-        with path.open("rb") as file:
-            file.seek(offset)
-            found = file.read(size)
-    except FileNotFoundError as error:
-        raise ContentDamagedError("the file is missing", place=str(path)) from error
+    with open_to_read(path) as file:
+        file.seek(offset)
+        found = file.read(size)
     if len(found) < size:
         raise ContentDamagedError(f"byte {offset + len(found)} is behind the end", place=str(path))
     return found
 
 
+def open_to_read(path: Path) -> BinaryIO:
+    """Open a file of ours. Raises ``ContentDamagedError`` when it is missing or no file at all.
+
+    A link is not followed, and a pipe is not waited for: neither was put there by us.
+    """
+    return os.fdopen(open_own(path, os.O_RDONLY), "rb")
+
+
+def open_own(path: Path, flags: int) -> int:
+    """The descriptor of a file of ours; like ``open_to_read``, for any flags of ``os.open``."""
+    try:
+        descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
+    except OSError as error:
+        if error.errno not in NOT_OURS:
+            raise
+        raise ContentDamagedError(f"no file is there: {error.strerror}", place=str(path)) from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise ContentDamagedError(
+            "something else lies where a file belongs",
+            place=str(path),
+            remedy="Take it away, and restore the file.",
+        )
+    return descriptor
+
+
 def write_whole(path: Path, content: bytes) -> None:
     """Put a file in place, whole or not at all; its folder is not synced yet."""
     draft = path.with_name(path.name + ".draft")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+    draft.unlink(missing_ok=True)  # Whatever it is: what is written is a file of our own.
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         write_all(descriptor, content)
         os.fsync(descriptor)

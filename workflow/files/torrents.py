@@ -7,6 +7,7 @@ when it is lost together with a bit of them, that is found out.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from workflow.archive.index import IndexEntry, encode_index
 from workflow.archive.pieces import PIECE_LENGTH
 from workflow.archive.torrent import (
     HASH_LENGTH,
+    MAX_INDEX_LENGTH,
     MAX_TORRENT_SIZE,
     Info,
     Torrent,
@@ -23,7 +25,7 @@ from workflow.archive.torrent import (
     piece_hashes,
 )
 from workflow.errors import ContentDamagedError, IndexInvalidError, TorrentInvalidError
-from workflow.files.folder import sync_folder, write_whole
+from workflow.files.folder import open_to_read, sync_folder, write_whole
 from workflow.ports.carrier import Content
 
 
@@ -53,7 +55,9 @@ def write_torrent(
     bytes themselves.
     """
     old_pieces = _pieces_before(content, before, info_hash)
-    return _write(content, _info(content.community, data_length, old_pieces + new_pieces, index))
+    return write_info(
+        content, _info(content.community, data_length, old_pieces + new_pieces, index)
+    )
 
 
 def seal_generation(content: Content, info_hash: str = "") -> str:
@@ -68,7 +72,14 @@ def seal_generation(content: Content, info_hash: str = "") -> str:
         raise ContentDamagedError(
             "the files are not those of their generation", place=str(content.data.parent)
         )
-    return _write(content, info)
+    return write_info(content, info)
+
+
+def write_info(content: Content, info: Info) -> str:
+    """Put the .torrent in place, whole or not at all; returns its info-hash."""
+    write_whole(content.torrent, Torrent(info).encode())
+    sync_folder(content.torrent.parent)
+    return info.info_hash
 
 
 def mend(content: Content, entries: Iterable[IndexEntry], info_hash: str) -> list[str]:
@@ -77,6 +88,12 @@ def mend(content: Content, entries: Iterable[IndexEntry], info_hash: str) -> lis
     Raises ``ContentDamagedError`` when what is left does not have the ``info_hash``.
     """
     mended = []
+    with open_to_read(content.data) as file:
+        if os.fstat(file.fileno()).st_size < content.data_length:
+            raise ContentDamagedError(
+                f"{content.data_length} bytes were committed, the file is shorter",
+                place=str(content.data),
+            )
     torrent = torrent_of(content, info_hash)
     if not _has_index(content, torrent):
         with suppress(IndexInvalidError):
@@ -92,8 +109,8 @@ def mend(content: Content, entries: Iterable[IndexEntry], info_hash: str) -> lis
 
 def torrent_of(content: Content, info_hash: str) -> Torrent | None:
     """The .torrent of a generation; None when it is lost, damaged or another's."""
-    with suppress(OSError, TorrentInvalidError):
-        with content.torrent.open("rb") as file:
+    with suppress(OSError, ContentDamagedError, TorrentInvalidError):
+        with open_to_read(content.torrent) as file:
             torrent = decode_torrent(file.read(MAX_TORRENT_SIZE + 1))
         if torrent.info.info_hash == info_hash:
             return torrent
@@ -131,7 +148,8 @@ def hash_data(path: Path, length: int) -> bytes:
 def read_index(content: Content) -> bytes:
     """The bytes of the index. Raises ``ContentDamagedError`` when there is none."""
     try:
-        return content.index.read_bytes()
+        with open_to_read(content.index) as file:
+            return file.read(MAX_INDEX_LENGTH + 1)
     except OSError as error:
         raise ContentDamagedError(
             f"the index cannot be read: {error.strerror}", place=str(content.index)
@@ -149,12 +167,6 @@ def _pieces_before(content: Content, before: Content | None, info_hash: str) -> 
 
 def _info(name: str, data_length: int, data_pieces: bytes, index: bytes) -> Info:
     return Info(name, data_length, len(index), data_pieces + piece_hashes(index))
-
-
-def _write(content: Content, info: Info) -> str:
-    write_whole(content.torrent, Torrent(info).encode())
-    sync_folder(content.torrent.parent)
-    return info.info_hash
 
 
 def _data_hashes(info: Info) -> bytes:
@@ -176,7 +188,7 @@ def _has_index(content: Content, torrent: Torrent | None) -> bool:
 def _hashed(path: Path, length: int) -> Iterator[tuple[int, bytes]]:
     """Length and hash of each piece in the first ``length`` bytes of a file."""
     try:
-        file = path.open("rb")
+        file = open_to_read(path)
     except OSError as error:
         raise ContentDamagedError(
             f"it cannot be read: {error.strerror}", place=str(path)

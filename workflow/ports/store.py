@@ -1,141 +1,26 @@
-"""What is known of communities: frozen rows, as the store gives them and actions use them.
-
-Times are seconds (UTC epoch), clocks are milliseconds, public keys are 33 compressed bytes.
-"""
+"""Where records are kept: reads and writes, each inside a transaction that the engine opened."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from workflow.archive.index import IndexEntry
 from workflow.archive.message import EncodedMessage
 from workflow.archive.ratchet import RatchetKey
 from workflow.archive.windows import Window
+from workflow.ports.records import (
+    Announcement,
+    ArchiveState,
+    Channel,
+    Community,
+    Generation,
+    Link,
+    Place,
+    StoredMessage,
+    Tally,
+)
 from workflow.ports.work import Transaction
-
-
-@dataclass(frozen=True, slots=True)
-class Community:
-    """A community as this node knows it.
-
-    ``control_epoch`` is raised by every hand-over that is seen, ``claimed_epoch`` is the one in
-    which this data directory took control (0: never). ``anchor`` is where the grid of windows
-    starts, None before the first message. ``reannounce_after`` is None when the timer is off.
-    Archives of an encrypted community are for the holders of its ratchet key.
-    """
-
-    id: str
-    name: str
-    control_key: bytes
-    control_device: str
-    control_epoch: int
-    claimed_epoch: int
-    interval: int
-    anchor: int | None
-    reannounce_after: float | None
-    is_enabled: bool
-    is_encrypted: bool
-    generation: int
-    candidate: int
-    condition: str
-
-
-@dataclass(frozen=True, slots=True)
-class Generation:
-    """One state of a community's files: ``data[:data_length]`` and the index of this number.
-
-    A lineage is one append-only ``data``; ``locator`` is empty until the first publication.
-    ``info_hash`` (40 hexadecimal digits) covers every byte of both files; it is empty until all of
-    them are here.
-    """
-
-    community: str
-    number: int
-    lineage: int
-    locator: str
-    data_length: int
-    is_own: bool
-    info_hash: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Channel:
-    """A channel of a community: its content topic (4 bytes), its chat id, and what it is called.
-
-    Of a channel that was only ever seen as a topic, the rest is empty.
-    """
-
-    topic: bytes
-    chat_id: str = ""
-    name: str = ""
-    category: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ArchiveState:
-    """How far an archive has come: ``state`` is that of its import, empty for one of our own.
-
-    ``messages`` is how many stored messages it holds.
-    """
-
-    instance: str
-    entry: IndexEntry
-    is_here: bool
-    is_locked: bool
-    state: str
-    messages: int
-
-
-@dataclass(frozen=True, slots=True)
-class Announcement:
-    """An announcement of our own: signed once, sent as often as needed, always the same bytes."""
-
-    community: str
-    clock: int
-    locator: str
-    epoch: int
-    payload: bytes
-    sent_at: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """The newest verified announcement of somebody else's."""
-
-    community: str
-    clock: int
-    locator: str
-    payload: bytes
-    first_at: float
-    last_at: float
-
-
-class Place(NamedTuple):
-    """Where a message stands in the total order: seconds, topic, the order of storing."""
-
-    time: int
-    topic: bytes
-    sequence: int
-
-
-@dataclass(frozen=True, slots=True)
-class StoredMessage:
-    """A message; ``encoded`` is None when its bytes were let go, and ``archive`` holds them."""
-
-    sequence: int
-    time: int
-    topic: bytes
-    encoded: bytes | None
-    weight: int
-    archive: str | None
-    digest: bytes = b""
-
-    @property
-    def place(self) -> Place:
-        """Where it stands in the total order."""
-        return Place(self.time, self.topic, self.sequence)
 
 
 class Store(Protocol):
@@ -180,6 +65,9 @@ class Store(Protocol):
     def add_channel(self, tx: Transaction, community: str, channel: Channel) -> None:
         """A channel of the community; again only renames it."""
 
+    def add_topics(self, tx: Transaction, community: str, topics: Iterable[bytes]) -> None:
+        """Channels of which no more is known than their topics; known ones are known."""
+
     def channels(self, tx: Transaction, community: str) -> list[Channel]:
         """The channels of a community in the order in which they were added."""
 
@@ -201,6 +89,14 @@ class Store(Protocol):
 
     def due_windows(self, tx: Transaction, community: str, before: float) -> list[Window]:
         """Windows with unarchived messages that have ended by this moment, oldest first."""
+
+    def tallies(self, tx: Transaction, community: str) -> list[Tally]:
+        """How many messages there are, by window and topic."""
+
+    def unknown_messages(
+        self, tx: Transaction, community: str, messages: Iterable[EncodedMessage]
+    ) -> int:
+        """How many of these are not stored."""
 
     def known_origins(self, tx: Transaction, community: str, origins: Iterable[str]) -> set[str]:
         """Those of these foreign ids whose messages are stored."""
@@ -273,6 +169,14 @@ class Store(Protocol):
         self, tx: Transaction, generation: Generation, entries: Iterable[IndexEntry]
     ) -> None:
         """A complete generation of our own making, with the archives that are new in it."""
+
+    def adopt_generation(
+        self, tx: Transaction, generation: Generation, entries: Iterable[IndexEntry]
+    ) -> None:
+        """A complete generation of somebody else's making; its archives are yet to be imported."""
+
+    def unstarted_imports(self, tx: Transaction) -> list[str]:
+        """The instance ids of archives that are here, and whose imports do not know it yet."""
 
     def add_candidate(
         self, tx: Transaction, generation: Generation, entries: Iterable[IndexEntry]

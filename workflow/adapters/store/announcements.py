@@ -5,10 +5,7 @@ from __future__ import annotations
 from typing import cast
 
 from workflow.archive.ratchet import RatchetKey
-from workflow.ports.store import (
-    Announcement,
-    Link,
-)
+from workflow.ports.records import Announcement, Link
 from workflow.ports.work import Transaction
 
 

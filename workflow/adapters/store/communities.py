@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, cast
 
 from workflow.errors import UnknownCommunityError
-from workflow.ports.store import Channel, Community
+from workflow.ports.records import Channel, Community
 from workflow.ports.work import Transaction, Value
 
 COMMUNITY: Final = (
@@ -113,6 +113,13 @@ class SqliteCommunities:
             " DO UPDATE SET name = excluded.name, category = excluded.category",
             (community, channel.topic, channel.chat_id, channel.name, channel.category),
         )
+
+    def add_topics(self, tx: Transaction, community: str, topics: Iterable[bytes]) -> None:
+        """Channels of which no more is known than their topics; known ones are known."""
+        known = set(self.topics(tx, community))
+        for topic in topics:
+            if topic not in known:
+                self.add_channel(tx, community, Channel(topic))
 
     def channels(self, tx: Transaction, community: str) -> list[Channel]:
         """The channels of a community in the order in which they were added."""

@@ -7,7 +7,7 @@ from typing import Any, Final, cast
 
 from workflow.archive.index import IndexEntry
 from workflow.errors import UnknownCommunityError
-from workflow.ports.store import ArchiveState, Generation
+from workflow.ports.records import ArchiveState, Generation
 from workflow.ports.work import Transaction, Value
 
 GENERATION: Final = (
@@ -32,6 +32,12 @@ ARCHIVE_STATES: Final = (
 RELEASED: Final = (
     " FROM archive a JOIN archived h ON h.archive = a.number JOIN message m USING (sequence)"
     " WHERE a.community = ? AND a.lineage <> ? AND m.encoded IS NOT NULL"
+)
+RELEASE: Final = "INSERT INTO unarchived SELECT m.community, m.time, m.topic, m.sequence" + RELEASED
+FORGET_RELEASED: Final = (
+    "DELETE FROM archived WHERE sequence IN (SELECT m.sequence"  # noqa: S608 - written above.
+    + RELEASED
+    + ")"
 )
 
 
@@ -69,18 +75,33 @@ class SqliteGenerations:
     ) -> None:
         """A complete generation of our own making, with the archives that are new in it."""
         self._insert_generation(tx, generation, missing=0)
-        self._insert_archives(tx, generation, entries, is_own=True)
-        tx.execute(
-            "UPDATE community SET generation = ?, candidate = 0 WHERE id = ?",
-            (generation.number, generation.community),
+        self._insert_archives(tx, generation, entries, is_here=True, is_done=True)
+        self._set_generation(tx, generation)
+
+    def adopt_generation(
+        self, tx: Transaction, generation: Generation, entries: Iterable[IndexEntry]
+    ) -> None:
+        """A complete generation of somebody else's making; its archives are yet to be imported."""
+        self._insert_generation(tx, generation, missing=0)
+        self._insert_archives(tx, generation, entries, is_here=True, is_done=False)
+        self._set_generation(tx, generation)
+
+    def unstarted_imports(self, tx: Transaction) -> list[str]:
+        """The instance ids of archives that are here, and whose imports do not know it yet."""
+        rows = tx.execute(
+            "SELECT a.instance FROM archive a JOIN instance i"
+            " ON i.lifecycle = 'archive' AND i.id = a.instance AND i.state = 'WANTED'"
+            " WHERE a.is_done = 0 AND a.is_here = 1 ORDER BY a.number",
+            (),
         )
+        return [str(row[0]) for row in rows.fetchall()]
 
     def add_candidate(
         self, tx: Transaction, generation: Generation, entries: Iterable[IndexEntry]
     ) -> None:
         """A generation whose archives (those that are new in its lineage) must be downloaded."""
         wanted = self.missing_archives(tx, generation.community, generation.lineage, entries)
-        self._insert_archives(tx, generation, wanted, is_own=False)
+        self._insert_archives(tx, generation, wanted, is_here=False, is_done=False)
         self._insert_generation(tx, generation, len(wanted))
         # Nobody will ever bring the bytes that an abandoned lineage still lacks.
         tx.execute(
@@ -214,13 +235,13 @@ class SqliteGenerations:
 
         But for messages whose bytes were let go: they stay where they can still be read.
         """
+        tx.execute(RELEASE, (community, lineage))
+        tx.execute(FORGET_RELEASED, (community, lineage))
+
+    def _set_generation(self, tx: Transaction, generation: Generation) -> None:
         tx.execute(
-            f"INSERT INTO unarchived SELECT m.community, m.time, m.topic, m.sequence {RELEASED}",
-            (community, lineage),
-        )
-        tx.execute(
-            f"DELETE FROM archived WHERE sequence IN (SELECT m.sequence {RELEASED})",  # noqa: S608 - all of it is written above.
-            (community, lineage),
+            "UPDATE community SET generation = ?, candidate = 0 WHERE id = ?",
+            (generation.number, generation.community),
         )
 
     def _insert_generation(self, tx: Transaction, generation: Generation, missing: int) -> None:
@@ -244,7 +265,8 @@ class SqliteGenerations:
         generation: Generation,
         entries: Iterable[IndexEntry],
         *,
-        is_own: bool,
+        is_here: bool,
+        is_done: bool,
     ) -> None:
         rows: list[Sequence[Value]] = [
             (
@@ -254,8 +276,8 @@ class SqliteGenerations:
                 entry.id,
                 entry.encode(),
                 entry.offset,
-                is_own,
-                is_own,
+                is_here,
+                is_done,
                 0,
             )
             for entry in entries

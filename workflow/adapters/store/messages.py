@@ -8,7 +8,7 @@ from typing import Final, cast
 from workflow.archive.index import IndexEntry
 from workflow.archive.message import EncodedMessage
 from workflow.archive.windows import Window, window_containing
-from workflow.ports.store import Place, StoredMessage
+from workflow.ports.records import Place, StoredMessage, Tally
 from workflow.ports.work import Transaction
 
 START: Final = Place(-(2**62), b"", 0)
@@ -30,10 +30,18 @@ MESSAGES: Final = (
     " WHERE m.community = ? AND m.time >= ? AND m.time < ?"
     " AND (m.time, m.topic, m.sequence) > (?, ?, ?) ORDER BY m.time, m.topic, m.sequence"
 )
+KNOWN: Final = "SELECT 1 FROM message WHERE community = ? AND time = ? AND digest = ?"
+TALLIES: Final = (  # Division cuts towards zero, so all times are first moved behind it.
+    "SELECT min(m.time), m.topic, count(*), count(h.sequence), sum(m.encoded IS NULL)"
+    " FROM message m LEFT JOIN archived h USING (sequence) WHERE m.community = ?1"
+    " GROUP BY (m.time - ?2 + 1000000 * ?3) / ?3, m.topic ORDER BY min(m.time), m.topic"
+)
 BETWEEN: Final = (
     " FROM unarchived WHERE community = ? AND (time, topic, sequence) >= (?, ?, ?)"
     " AND (time, topic, sequence) <= (?, ?, ?) AND sequence <= ?"
 )
+MARK_ARCHIVED: Final = "INSERT INTO archived SELECT sequence, ?" + BETWEEN + " ORDER BY sequence"
+FORGET_UNARCHIVED: Final = "DELETE" + BETWEEN
 
 
 class SqliteMessages:
@@ -72,6 +80,21 @@ class SqliteMessages:
             (min(m.time for m in batch), number),
         )
         return added
+
+    def tallies(self, tx: Transaction, community: str) -> list[Tally]:
+        """How many messages there are, by window and topic."""
+        anchor, interval = _grid(tx, community)
+        rows = tx.execute(TALLIES, (_number(tx, community), anchor or 0, interval))
+        return [Tally(*row) for row in rows]  # type: ignore[arg-type]
+
+    def unknown_messages(
+        self, tx: Transaction, community: str, messages: Iterable[EncodedMessage]
+    ) -> int:
+        """How many of these are not stored."""
+        number = _number(tx, community)
+        return sum(
+            tx.execute(KNOWN, (number, one.time, one.digest)).fetchone() is None for one in messages
+        )
 
     def known_origins(self, tx: Transaction, community: str, origins: Iterable[str]) -> set[str]:
         """Those of these foreign ids whose messages are stored."""
@@ -167,11 +190,8 @@ class SqliteMessages:
             "tuple[int]",
             tx.execute("SELECT number FROM archive WHERE instance = ?", (archive,)).fetchone(),
         )
-        tx.execute(
-            f"INSERT INTO archived SELECT sequence, ? {BETWEEN} ORDER BY sequence",
-            (number, *between),
-        )
-        return tx.execute(f"DELETE {BETWEEN}", between).rowcount
+        tx.execute(MARK_ARCHIVED, (number, *between))
+        return tx.execute(FORGET_UNARCHIVED, between).rowcount
 
     def let_go(self, tx: Transaction, community: str, before: float) -> int:
         """Forget the bytes of network messages that lie in archives which ended by this moment.

@@ -1,0 +1,252 @@
+"""What of a community's history is here, by channel and week, and what is not, and why.
+
+Nobody could tell complete history from partial: this says it. Every byte that the database claims
+is on the disk is read, and every message that an archive holds is looked for in the store.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from states.archive_import import State
+from workflow.actions.tools import Tools
+from workflow.adopting import Progress, no_progress
+from workflow.archive.codec import unpack_archive
+from workflow.archive.ratchet import RatchetKey, readable
+from workflow.archive.torrent import Info
+from workflow.archive.windows import Window, window_containing
+from workflow.engine.history import steps_of
+from workflow.errors import ArchiveError, ContentDamagedError, RatchetKeyMissingError
+from workflow.files.folder import read_archive
+from workflow.files.torrents import Damage, damages, torrent_of
+from workflow.ports.carrier import Content
+from workflow.ports.records import ArchiveState, Channel, Community, Generation, Tally
+from workflow.ports.work import Transaction
+
+Run = Callable[[Callable[[Transaction], Any]], Any]
+"""Runs a query in a transaction and returns its result."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One channel in one week: how many messages are stored, and of those in an archive.
+
+    ``let_go`` is how many of the archived ones only their archive still holds. ``why`` says what
+    is missing; it is empty when nothing is.
+    """
+
+    window: Window
+    channel: Channel
+    stored: int
+    archived: int
+    let_go: int
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Week:
+    """The archives of one window: how many there are, are on this disk, and are imported."""
+
+    window: Window
+    archives: int
+    here: int
+    imported: int
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that is not as it should be: where, and what."""
+
+    place: str
+    text: str
+
+
+@dataclass(slots=True)
+class Coverage:
+    """A community's history as it was found. ``bytes_read`` were read from the disk."""
+
+    community: Community
+    weeks: list[Week] = field(default_factory=list)
+    cells: list[Cell] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    bytes_read: int = 0
+
+    @property
+    def is_complete(self) -> bool:
+        """Nothing is missing, and nothing is damaged.
+
+        Messages of a week that is not over yet miss nothing.
+        """
+        whys = [week.why for week in self.weeks] + [cell.why for cell in self.cells]
+        return not self.problems and not any(whys)
+
+
+def examine(tools: Tools, run: Run, community: str, progress: Progress = no_progress) -> Coverage:
+    """Look at everything that is kept of a community; blocks, for as long as reading it takes."""
+    known: _Known = run(lambda tx: _Known.read(tools, tx, community))
+    coverage = Coverage(known.community)
+    coverage.weeks = list(known.weeks())
+    coverage.cells = list(known.cells(tools))
+    if known.generation is not None:
+        content = tools.folder.content_of(known.generation)
+        coverage.problems += _check_bytes(known, content, coverage, progress)
+        coverage.problems += _check_messages(tools, run, known, content, progress)
+    return coverage
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What the database says."""
+
+    community: Community
+    generation: Generation | None
+    archives: list[ArchiveState]
+    tallies: list[Tally]
+    channels: dict[bytes, Channel]
+    keys: list[RatchetKey]
+    reasons: dict[str, str]
+    is_control_node: bool
+
+    @classmethod
+    def read(cls, tools: Tools, tx: Transaction, id: str) -> _Known:
+        store = tools.store
+        archives = store.archive_states(tx, id)
+        facts = tools.facts(tx, id)
+        return cls(
+            store.community(tx, id),
+            store.generation(tx, id),
+            archives,
+            store.tallies(tx, id),
+            {one.topic: one for one in reversed(store.channels(tx, id))},
+            store.ratchet_keys(tx, id),
+            {
+                one.instance: _reason(tx, one.instance)
+                for one in archives
+                if one.state == State.QUARANTINED.name
+            },
+            facts.is_control_device and facts.epoch_matches and facts.holds_control_key,
+        )
+
+    def weeks(self) -> Iterator[Week]:
+        """The windows for which there are archives, oldest first."""
+        by_window: defaultdict[Window, list[ArchiveState]] = defaultdict(list)
+        for one in self.archives:
+            by_window[one.entry.window].append(one)
+        for window, archives in sorted(by_window.items()):
+            imported = sum(_is_imported(one) for one in archives)
+            whys = sorted({self._why(one) for one in archives} - {""})
+            yield Week(
+                window,
+                len(archives),
+                sum(one.is_here for one in archives),
+                imported,
+                "; ".join(whys),
+            )
+
+    def cells(self, tools: Tools) -> Iterator[Cell]:
+        """The channels and windows with messages, by window and channel."""
+        now, grace = tools.clock.now(), tools.grace
+        for tally in self.tallies:
+            window = window_containing(
+                tally.time, self.community.anchor or 0, self.community.interval
+            )
+            loose = tally.stored - tally.archived
+            why = ""
+            if loose and self.is_control_node and window.end + grace < now:
+                why = f"{loose} not archived yet"
+            elif loose and not self.is_control_node and self._is_covered(window):
+                why = f"{loose} are in no archive of this week"
+            channel = self.channels.get(tally.topic, Channel(tally.topic))
+            yield Cell(window, channel, tally.stored, tally.archived, tally.let_go, why)
+
+    def _is_covered(self, window: Window) -> bool:
+        """Whether archives cover a window and all of them are imported."""
+        over = [
+            one
+            for one in self.archives
+            if one.entry.start < window.end and window.start < one.entry.end
+        ]
+        return bool(over) and all(map(_is_imported, over))
+
+    def _why(self, one: ArchiveState) -> str:
+        if _is_imported(one):
+            return ""
+        if one.instance in self.reasons:
+            return f"an archive is in quarantine: {self.reasons[one.instance]}"
+        if one.is_locked:
+            return "an archive waits for the community's key"
+        return "an archive is not imported yet" if one.is_here else "an archive is not here yet"
+
+
+def _check_bytes(
+    known: _Known, content: Content, coverage: Coverage, progress: Progress
+) -> Iterator[Problem]:
+    """Every byte of the current generation, against its info-hash."""
+    generation = cast("Generation", known.generation)
+    info = _info(content, generation.info_hash)
+    if isinstance(info, Problem):
+        yield info
+        return
+    total = info.data_length + info.index_length
+    for found in damages(content, info):
+        if isinstance(found, Damage):
+            pieces = f"bytes {found.offset} to {found.offset + found.length}"
+            yield Problem(str(found.path), f"{pieces}: {found.problem}")
+        else:
+            coverage.bytes_read += found
+            progress(coverage.bytes_read, total, "bytes")
+
+
+def _info(content: Content, info_hash: str) -> Info | Problem:
+    torrent = torrent_of(content, info_hash)
+    if torrent is not None:
+        return torrent.info
+    if not info_hash:
+        return Problem(str(content.torrent), "the files were never checked as a whole")
+    return Problem(str(content.torrent), "it is missing or another's; seeding makes it again")
+
+
+def _check_messages(
+    tools: Tools, run: Run, known: _Known, content: Content, progress: Progress
+) -> Iterator[Problem]:
+    """Every message of every archive that is imported: is it in the store?"""
+    total = len(known.archives)
+    for done, one in enumerate(known.archives, 1):
+        if one.is_here and _is_imported(one):
+            yield from _compare(tools, run, known, content, one)
+        progress(done, total, "archives")
+
+
+def _compare(
+    tools: Tools, run: Run, known: _Known, content: Content, one: ArchiveState
+) -> Iterator[Problem]:
+    try:
+        raw = readable(read_archive(content.data, one.entry), known.keys)
+        messages = unpack_archive(raw, one.entry)
+    except RatchetKeyMissingError:
+        return
+    except (ArchiveError, ContentDamagedError) as error:
+        yield Problem(one.entry.id, str(error))
+        return
+    id = known.community.id
+    lacking: int = run(lambda tx: tools.store.unknown_messages(tx, id, messages))
+    if lacking:
+        yield Problem(one.entry.id, f"{lacking} of its {len(messages)} messages are not stored")
+    if one.messages > len(messages):
+        yield Problem(
+            one.entry.id,
+            f"{one.messages} stored messages are said to be in it, and it holds {len(messages)}",
+        )
+
+
+def _is_imported(one: ArchiveState) -> bool:
+    return one.state in ("", State.IMPORTED.name)
+
+
+def _reason(tx: Transaction, instance: str) -> str:
+    steps = [one for one in steps_of(tx, "archive", instance) if "problem" in one.details]
+    return str(steps[-1].details["problem"]) if steps else "its reason is not known"

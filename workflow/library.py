@@ -1,0 +1,163 @@
+"""The messages and archives of a node's communities: what is put in, what is taken out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from states import ARCHIVE_IMPORT, COMMUNITY, archive_import
+from workflow.actions.tools import Tools
+from workflow.adopting import Adoption, Progress, begin_adoption, copy_archives, no_progress
+from workflow.archive.codec import Measure, fits_nowhere
+from workflow.archive.message import ArchivedMessage, EncodedMessage
+from workflow.archive.ratchet import RatchetKey
+from workflow.coverage import Coverage, examine
+from workflow.engine.engine import Engine
+from workflow.engine.rows import Outcome, Request
+from workflow.identity import public_key_of
+from workflow.ports.records import Channel, Place, StoredMessage
+from workflow.ports.work import Transaction
+from workflow.stored import Pages
+
+
+class Library:
+    """The verbs of a node that concern what is kept, not who keeps it."""
+
+    def __init__(self, engine: Engine, tools: Tools) -> None:
+        self.engine = engine
+        self._tools = tools
+        self._store = tools.store
+
+    # -- messages ---------------------------------------------------------------------------------
+
+    async def add_channel(self, id: str, channel: Channel) -> None:
+        """A channel of the community; messages on other topics are refused."""
+        await self.engine.run(lambda tx: self._store.add_channel(tx, id, channel))
+
+    async def add_topic(self, id: str, topic: bytes) -> None:
+        """A channel of which no more is known than its content topic (4 bytes)."""
+        await self.add_channel(id, Channel(topic))
+
+    async def channels(self, id: str) -> list[Channel]:
+        """The channels of a community in the order in which they were added."""
+        return await self.engine.run(lambda tx: self._store.channels(tx, id))
+
+    async def add_messages(self, id: str, messages: Iterable[ArchivedMessage]) -> int:
+        """Store messages; returns how many were new. Over-large and foreign ones are counted."""
+        batch = list(messages)
+
+        def writes(tx: Transaction) -> None:
+            topics = set(self._store.topics(tx, id))
+            for message in batch:
+                if message.topic not in topics:
+                    self._store.count_refusal(tx, id, "message of a foreign topic")
+                    continue
+                new = message.packed()
+                if fits_nowhere(Measure(new.weight, len(new.encoded))):
+                    self._store.count_refusal(tx, id, "message too large for an archive")
+                else:
+                    good.append(new)
+            added.append(self._store.add_messages(tx, id, good, self._tools.clock.now()))
+
+        good: list[EncodedMessage] = []
+        added: list[int] = []
+        await self.engine.look(COMMUNITY.name, id, writes)
+        return added[-1]
+
+    async def messages(self, id: str, after: Place | None = None) -> list[StoredMessage]:
+        """A page (some megabytes) of a community's messages in archive order; empty at the end.
+
+        ``after`` is the place of the last message that was seen. Bytes that the store has let go
+        are read from the archive that holds them. Raises ``ContentDamagedError``.
+        """
+        pages = Pages(self._tools, id)
+        page = await self.engine.run(lambda tx: pages.read(tx, after))
+        return await asyncio.to_thread(pages.fill, page)
+
+    async def add_ratchet_key(self, id: str, key: RatchetKey) -> None:
+        """A key of an encrypted community has arrived: what waited for it goes on."""
+        await self.engine.look(
+            COMMUNITY.name, id, lambda tx: self._store.add_ratchet_key(tx, id, key)
+        )
+        for archive in await self.engine.run(lambda tx: self._store.open_archives(tx, id)):
+            await self.engine.look(ARCHIVE_IMPORT.name, archive)
+
+    async def create_ratchet_key(self, id: str) -> RatchetKey:
+        """Encrypt archives from now on, with a new key: for the members, who must be given it.
+
+        Raises ``UnknownCommunityError``.
+        """
+        made_at = int(self._tools.clock.now() * 1000)
+        key = RatchetKey(self._tools.keys.random(32), made_at, public_key_of(id))
+        await self.add_ratchet_key(id, key)
+        await self.set_encrypted(id, is_encrypted=True)
+        return key
+
+    async def set_encrypted(self, id: str, *, is_encrypted: bool) -> None:
+        """Write archives for the holders of the ratchet key only, or for everybody, from now on."""
+        await self.engine.look(
+            COMMUNITY.name,
+            id,
+            lambda tx: self._store.set_encrypted(tx, id, is_encrypted=is_encrypted),
+        )
+
+    # -- archives ---------------------------------------------------------------------------------
+
+    async def adopt(
+        self, id: str, path: Path, torrent: Path | None = None, progress: Progress = no_progress
+    ) -> Adoption:
+        """Take over archives that lie elsewhere (status-go's, or a download); they are only read.
+
+        They are checked, copied, and imported; later archives are appended to them. Raises
+        ``AdoptionError``, ``ArchivesNotFoundError``, ``IndexInvalidError``,
+        ``ArchiveInvalidError`` or ``TorrentInvalidError``; nothing has changed then.
+        """
+        generation, keys = await self.engine.run(lambda tx: begin_adoption(self._tools, tx, id))
+        adopted = await asyncio.to_thread(
+            copy_archives, self._tools, generation, keys, path, torrent, progress
+        )
+        instances = [
+            self._store.instance_of(id, generation.lineage, one.id) for one in adopted.entries
+        ]
+        await self.engine.enrol(
+            ARCHIVE_IMPORT.name,
+            *instances,
+            writes=lambda tx: self._store.adopt_generation(tx, adopted.generation, adopted.entries),
+        )
+        await self._start_imports()
+        await self.engine.look(COMMUNITY.name, id)
+        return adopted
+
+    async def _start_imports(self) -> None:
+        for instance in await self.engine.run(self._store.unstarted_imports):
+            await self.engine.send(
+                ARCHIVE_IMPORT.name,
+                instance,
+                Request(archive_import.Event.PIECES_VERIFIED, "adoption"),
+            )
+
+    async def verify(self, id: str, progress: Progress = no_progress) -> Coverage:
+        """What of the community's history is here, by channel and week, and what is not, and why.
+
+        Reads every byte on the disk. Raises ``UnknownCommunityError``.
+        """
+        loop = asyncio.get_running_loop()
+
+        def run(query: Callable[[Transaction], Any]) -> Any:
+            return asyncio.run_coroutine_threadsafe(self.engine.run(query), loop).result()
+
+        return await asyncio.to_thread(examine, self._tools, run, id, progress)
+
+    async def retry_archive(self, instance: str) -> Outcome:
+        """Take an archive out of quarantine and import it again."""
+        return await self.engine.send(
+            ARCHIVE_IMPORT.name,
+            instance,
+            Request(
+                archive_import.Event.RETRIED,
+                "operator",
+                lambda tx: self._store.set_archive_done(tx, instance, is_done=False),
+            ),
+        )
