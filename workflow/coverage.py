@@ -15,6 +15,7 @@ from states.archive_import import State
 from workflow.actions.tools import Tools
 from workflow.adopting import Progress, no_progress
 from workflow.archive.codec import unpack_archive
+from workflow.archive.message import EncodedMessage
 from workflow.archive.ratchet import RatchetKey, readable
 from workflow.archive.torrent import Info
 from workflow.archive.windows import Window, window_containing
@@ -233,9 +234,10 @@ def _compare(
         yield Problem(one.entry.id, str(error))
         return
     id = known.community.id
-    lacking: int = run(lambda tx: tools.store.unknown_messages(tx, id, messages))
+    lacking: list[EncodedMessage] = run(lambda tx: tools.store.unknown_messages(tx, id, messages))
     if lacking:
-        yield Problem(one.entry.id, f"{lacking} of its {len(messages)} messages are not stored")
+        text = f"{len(lacking)} of its {len(messages)} messages are not stored"
+        yield Problem(one.entry.id, text)
     if one.messages > len(messages):
         yield Problem(
             one.entry.id,

@@ -13,10 +13,14 @@ from workflow.adopting import Adoption, Progress, begin_adoption, copy_archives,
 from workflow.archive.codec import Measure, fits_nowhere
 from workflow.archive.message import ArchivedMessage, EncodedMessage
 from workflow.archive.ratchet import RatchetKey
+from workflow.archive.windows import Window
+from workflow.chat.post import Post
 from workflow.coverage import Coverage, examine
 from workflow.engine.engine import Engine
 from workflow.engine.rows import Outcome, Request
+from workflow.errors import NotControlNodeError
 from workflow.identity import public_key_of
+from workflow.importing import Batch, Importer, ImportReport, Item
 from workflow.ports.records import Channel, Place, StoredMessage
 from workflow.ports.work import Transaction
 from workflow.stored import Pages
@@ -29,6 +33,7 @@ class Library:
         self.engine = engine
         self._tools = tools
         self._store = tools.store
+        self._importing = asyncio.Lock()
 
     # -- messages ---------------------------------------------------------------------------------
 
@@ -44,27 +49,101 @@ class Library:
         """The channels of a community in the order in which they were added."""
         return await self.engine.run(lambda tx: self._store.channels(tx, id))
 
-    async def add_messages(self, id: str, messages: Iterable[ArchivedMessage]) -> int:
-        """Store messages; returns how many were new. Over-large and foreign ones are counted."""
+    async def add_messages(self, id: str, messages: Iterable[ArchivedMessage | Post]) -> int:
+        """Store messages; returns how many were new. Over-large and foreign ones are counted.
+
+        A ``Post`` becomes a message that the community signs, in the channel that it names, as
+        ``import_items`` does it. Raises ``NotControlNodeError`` for posts without the key.
+        """
         batch = list(messages)
-
-        def writes(tx: Transaction) -> None:
-            topics = set(self._store.topics(tx, id))
-            for message in batch:
-                if message.topic not in topics:
-                    self._store.count_refusal(tx, id, "message of a foreign topic")
-                    continue
-                new = message.packed()
-                if fits_nowhere(Measure(new.weight, len(new.encoded))):
-                    self._store.count_refusal(tx, id, "message too large for an archive")
-                else:
-                    good.append(new)
-            added.append(self._store.add_messages(tx, id, good, self._tools.clock.now()))
-
+        posts = [one for one in batch if isinstance(one, Post)]
+        new = (await self.import_items(id, posts)).new if posts else 0
         good: list[EncodedMessage] = []
         added: list[int] = []
+
+        def writes(tx: Transaction) -> None:
+            good.clear()
+            topics = set(self._store.topics(tx, id))
+            for message in batch:
+                if isinstance(message, Post):
+                    continue
+                packed = message.packed()
+                if message.topic not in topics:
+                    self._store.count_refusal(tx, id, "message of a foreign topic")
+                elif fits_nowhere(Measure(packed.weight, len(packed.encoded))):
+                    self._store.count_refusal(tx, id, "message too large for an archive")
+                else:
+                    good.append(packed)
+            added.append(self._store.add_messages(tx, id, good, self._tools.clock.now()))
+
         await self.engine.look(COMMUNITY.name, id, writes)
-        return added[-1]
+        return new + added[-1]
+
+    async def import_items(
+        self,
+        id: str,
+        items: Iterable[Item],
+        *,
+        is_dry_run: bool = False,
+        progress: Progress = no_progress,
+    ) -> ImportReport:
+        """Store what a source says: channels, posts, messages. Returns what was done.
+
+        ``items`` are read in threads, in batches that are committed one by one: an import that is
+        broken off is gone on with by beginning again. A dry run stores nothing and needs no key.
+        Raises ``NotControlNodeError`` and what reading ``items`` raises.
+        """
+        known, channels, weeks = await self.engine.run(
+            lambda tx: (
+                self._store.community(tx, id),
+                self._store.channels(tx, id),
+                {one.entry.window for one in self._store.archive_states(tx, id)},
+            )
+        )
+        if not is_dry_run and not self._tools.keys.holds(known.control_key):
+            raise NotControlNodeError("the community's private key is not here", place=id)
+        importer = Importer(known, channels, None if is_dry_run else self._tools.keys)
+        async with self._importing:
+            batches = importer.batches(items)
+            done = 0
+            while batch := await asyncio.to_thread(next, batches, None):
+                if isinstance(batch, Batch):
+                    await self._import_batch(id, importer, batch, weeks, is_dry_run=is_dry_run)
+                    done += len(batch.items)
+                    progress(done, 0, "messages")
+                elif not is_dry_run:
+                    await self._add_channels(id, batch)
+        return importer.report
+
+    async def _import_batch(
+        self,
+        id: str,
+        importer: Importer,
+        batch: Batch,
+        weeks: set[Window],
+        *,
+        is_dry_run: bool,
+    ) -> None:
+        asked = importer.asked_for(batch)
+        known = await self.engine.run(lambda tx: self._store.known_origins(tx, id, asked))
+        made = await asyncio.to_thread(importer.messages, batch, known)
+        new = await self.engine.run(lambda tx: self._store.unknown_messages(tx, id, made))
+        importer.count(new, len(made) - len(new), weeks)
+        if not is_dry_run:
+            await self._store_messages(id, new)
+
+    async def _store_messages(self, id: str, messages: Iterable[EncodedMessage]) -> None:
+        def writes(tx: Transaction) -> None:
+            self._store.add_messages(tx, id, messages, self._tools.clock.now())
+
+        await self.engine.look(COMMUNITY.name, id, writes)
+
+    async def _add_channels(self, id: str, channels: Iterable[Channel]) -> None:
+        def writes(tx: Transaction) -> None:
+            for channel in channels:
+                self._store.add_channel(tx, id, channel)
+
+        await self.engine.run(writes)
 
     async def messages(self, id: str, after: Place | None = None) -> list[StoredMessage]:
         """A page (some megabytes) of a community's messages in archive order; empty at the end.

@@ -18,6 +18,9 @@ from workflow.chat.post import Attachment
 MAX_MEDIA_LENGTH: Final = MAX_CHUNK_WEIGHT - 1_000_000
 """Bytes that all attachments of one message may have: what an archive holds beside the words."""
 
+_HARMLESS = frozenset("0123456789abcdefghijklmnopqrstuvwxyz-")
+_HASHED = "id-"
+_MAX_NAME_LENGTH = 120
 _CONTENT_TYPES: Final = {
     "aac": "audio/aac",
     "amr": "audio/amr",
@@ -81,11 +84,9 @@ def stored_name(attachment: Attachment) -> str:
 def safe_name(id: str) -> str:
     """A file name for a channel's id: the id where it is harmless everywhere, else its hash."""
     harmless = 0 < len(id) <= _MAX_NAME_LENGTH and set(id) <= _HARMLESS
-    return id if harmless else "id-" + hashlib.sha256(id.encode(errors="replace")).hexdigest()[:32]
-
-
-_HARMLESS = frozenset("0123456789abcdefghijklmnopqrstuvwxyz-")
-_MAX_NAME_LENGTH = 120
+    if harmless and not id.startswith(_HASHED):
+        return id
+    return _HASHED + hashlib.sha256(id.encode(errors="replace")).hexdigest()[:32]
 
 
 def _ending(name: str) -> str:

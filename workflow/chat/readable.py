@@ -9,7 +9,7 @@ the message allows.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from coincurve import PublicKey
@@ -133,12 +133,11 @@ class _Signed:
 
 
 def _opened(message: ArchivedMessage) -> Post | Unreadable:
-    found = {number: (start, end) for number, start, end in _few_fields(message.payload)}
     envelope = message.payload
+    found = _few_fields(envelope)
     if _PUBLIC_MESSAGE in found:
-        start, end = found[_PUBLIC_MESSAGE]
-        envelope = envelope[start:end]
-        found = {number: (start, end) for number, start, end in _few_fields(envelope)}
+        envelope = envelope[found[_PUBLIC_MESSAGE]]
+        found = _few_fields(envelope)
     elif _ENCRYPTED_MESSAGE in found:
         return Unreadable("encrypted")
     if _SEGMENT_PAYLOAD in found:
@@ -155,8 +154,9 @@ def _opened(message: ArchivedMessage) -> Post | Unreadable:
     return _READERS[opened.type](_Signed(message, signer, "0x" + message_id.hex()), opened.payload)
 
 
-def _few_fields(data: bytes) -> list[tuple[int, int, int]]:
-    return list(fields(data, at_most=_MAX_FIELDS))
+def _few_fields(data: bytes) -> dict[int, slice]:
+    """Where the outermost fields lie; of one that comes twice, the last."""
+    return {number: slice(start, end) for number, start, end in fields(data, at_most=_MAX_FIELDS)}
 
 
 def _recovered(signature: bytes, payload: bytes) -> PublicKey | None:
@@ -169,7 +169,7 @@ def _recovered(signature: bytes, payload: bytes) -> PublicKey | None:
 
 
 def _read_chat(signed: _Signed, payload: bytes) -> Post | Unreadable:
-    for number, start, end in _few_fields(payload):
+    for number, start, end in fields(payload, at_most=_MAX_FIELDS):
         if number == _DISCORD_MESSAGE:
             for _ in fields(payload[start:end], at_most=MAX_ATTACHMENTS):
                 pass
@@ -183,16 +183,10 @@ def _read_chat(signed: _Signed, payload: bytes) -> Post | Unreadable:
         text=chat.text,
         target=chat.response_to,
     )
-    author = Author(post.author.id, chat.display_name or chat.ens_name)
-    time_ms = signed.time_ms(chat.clock, chat.timestamp)
-    return Post(
-        post.id,
-        post.channel,
-        author,
-        time_ms,
-        post.text,
-        post.kind,
-        post.reference,
+    return replace(
+        post,
+        author=Author(post.author.id, chat.display_name or chat.ens_name),
+        time_ms=signed.time_ms(chat.clock, chat.timestamp),
         attachments=_inline(chat),
     )
 

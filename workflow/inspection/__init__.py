@@ -4,6 +4,7 @@ Nothing is changed, no node is needed, and nothing is believed: whatever the byt
 is what is sound in them and a list of problems. Archives are read one at a time.
 
     findings     what comes out
+    entries      those of an index, each by itself
     opening      which files belong to a path, told by their content
     contents     the messages of one archive, as far as they can be read
     looking      one path: ``inspect`` and ``inspect_archive``

@@ -43,13 +43,15 @@ class SeenArchive:
     """One archive. ``messages`` is None when they cannot be counted.
 
     ``form`` is ``encrypted`` when its key is missing: that is nothing wrong, and ``key`` then says
-    which one it is. ``unreadable`` are bytes that are not there, or were not looked at.
+    which one it is. ``unreadable`` are bytes that are not there, or that their key does not fit.
+    ``damaged`` of its pieces have another hash than the .torrent says.
     """
 
     entry: IndexEntry
     form: Form
     messages: int | None
     key: str
+    damaged: int
     problems: tuple[Problem, ...]
 
 
@@ -97,8 +99,8 @@ class Inspection:
     torrent: SeenTorrent | None
     data_length: int | None
     index_length: int | None
-    index_form: Form | None
-    index_key: str
+    form: Form | None
+    key: str
     archives: tuple[SeenArchive, ...]
     own_problems: tuple[Problem, ...]
 
@@ -152,8 +154,8 @@ class WindowDifference:
     """A window that both have, and whose archives are not the same bytes.
 
     ``count_a`` and ``count_b`` are the messages in one only, None when they cannot be compared;
-    ``only_a`` and ``only_b`` the first few of them. ``byte`` is None when one side merely divides
-    the same bytes into more archives.
+    ``only_a`` and ``only_b`` the first few of them. ``byte`` is None when one has more archives of
+    the window than the other, and no byte differs before those.
     """
 
     window: Window
@@ -168,8 +170,8 @@ class WindowDifference:
 class Comparison:
     """How two differ. Archives that both have are counted, all others are listed.
 
-    ``files_a`` and ``files_b`` name the files that are compared: those that both have.
-    ``bytes`` has the first difference of each such file.
+    ``files_a`` and ``files_b`` name the files that each has (``index``, ``data``, ``.torrent``, or
+    ``archive`` for one alone); ``bytes`` has the first difference of those that both have.
     """
 
     a: Path

@@ -1,16 +1,17 @@
 """Which files belong to a path, and what they are: told by their content, not by their names.
 
-Reading is forgiving. An index is taken entry by entry, and each entry that ``decode_index`` would
-not take becomes a problem; what is left can be looked at.
+Nothing that is broken ends the reading: it becomes a problem, and what is left can be looked at.
 """
 
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
+from states.errors import CommunityArchivesError
 from workflow.archive.index import IndexEntry
 from workflow.archive.pieces import MAX_RAW_SIZE, PIECE_LENGTH
 from workflow.archive.ratchet import (
@@ -25,11 +26,16 @@ from workflow.errors import (
     ArchiveInvalidError,
     ArchivesNotFoundError,
     ContentDamagedError,
+    IndexInvalidError,
     RatchetKeyMissingError,
+    TorrentInvalidError,
 )
 from workflow.files.folder import read_at
-from workflow.files.found import DATA, INDEX, FoundArchives
+from workflow.files.found import DATA, INDEX, TORRENT, FoundArchives, find_archives, read_torrent
+from workflow.inspection.entries import end_of_archive, sound_entries, stated_entries
 from workflow.inspection.findings import Form, Kind, Problem
+
+_Content = Literal["torrent", "encrypted", "index", "archive", ""]
 
 _COMMUNITY: Final = re.compile(r"0x0[23][0-9a-f]{64}")
 _GROUP_LENGTH: Final = 33
@@ -66,8 +72,8 @@ class Opened:
     kind: Kind
     found: FoundArchives | None = None
     index: bytes | None = None
-    index_form: Form | None = None
-    index_key: str = ""
+    form: Form | None = None
+    key: str = ""
     torrent_path: Path | None = None
     torrent: Torrent | None = None
     archive: bytes | None = None
@@ -97,8 +103,8 @@ class Opened:
         length = self.found.data.stat().st_size
         return length if self.torrent is None else min(length, self.torrent.info.data_length)
 
-    def raw(self, entry: IndexEntry) -> bytes:
-        """The bytes of an archive as they lie there, without padding.
+    def stored(self, entry: IndexEntry) -> bytes:
+        """The bytes of an archive as they lie there, its padding behind them if there is any.
 
         Raises ``ContentDamagedError`` when they are not there.
         """
@@ -112,7 +118,7 @@ class Opened:
                 f"the archive ends behind the {length} bytes of 'data'", place=entry.id
             )
         try:
-            return read_at(self.found.data, entry.offset, entry.raw_size)
+            return read_at(self.found.data, entry.offset, entry.size)
         except OSError as error:
             raise ContentDamagedError(
                 f"it cannot be read: {error.strerror}", place=str(self.found.data)
@@ -142,8 +148,8 @@ def open_at(path: Path, keys: tuple[RatchetKey, ...] = ()) -> Opened:
     if kind == "encrypted":
         unsealed = unseal(content, keys, str(path))
         # Bytes that nobody can read do not tell what they are.
-        unread = "index" if path.name.startswith(INDEX) else "archive"
-        kind = unread if unsealed.plain is None else _kind_of(unsealed.plain)
+        by_name: _Content = "index" if path.name.startswith(INDEX) else "archive"
+        kind = by_name if unsealed.plain is None else _kind_of(unsealed.plain)
     if kind == "index":
         return _opened_files(path, "index", _beside_index(path), keys)
     if kind != "archive":
@@ -181,7 +187,7 @@ def unseal(data: bytes, keys: tuple[RatchetKey, ...], place: str) -> Unsealed:
     return Unsealed(plain, form, key, group, problems)
 
 
-def _kind_of(content: bytes) -> Literal["torrent", "encrypted", "index", "archive", ""]:
+def _kind_of(content: bytes) -> _Content:
     if not content:
         return ""
     if content[0] == _TORRENT:
@@ -217,8 +223,7 @@ def _opened_torrent(path: Path, keys: tuple[RatchetKey, ...]) -> Opened:
     try:
         torrent = read_torrent(path)
     except TorrentInvalidError as error:
-        problem = Problem(error.code, _message(error), error.place)
-        return Opened(path, "torrent", torrent_path=path, problems=(problem,))
+        return Opened(path, "torrent", torrent_path=path, problems=(Problem.of(error),))
     if path.suffix == TORRENT:
         with suppress(CommunityArchivesError):
             return _opened_files(path, "torrent", find_archives(path), keys)
@@ -234,7 +239,7 @@ def _opened_files(
         try:
             torrent = read_torrent(found.torrent)
         except TorrentInvalidError as error:
-            problems.append(Problem(error.code, _message(error), error.place))
+            problems.append(Problem.of(error))
     index: bytes | None = None
     unsealed: Unsealed | None = None
     entries: list[IndexEntry] = []
@@ -243,7 +248,7 @@ def _opened_files(
         unsealed = unseal(index, keys, str(found.index))
         problems += unsealed.problems
         if unsealed.plain is not None:
-            entries = _sound_entries(unsealed.plain, problems)
+            entries = sound_entries(unsealed.plain, problems)
     except IndexInvalidError as error:
         problems.append(Problem.of(error))
     except OSError as error:
@@ -253,9 +258,7 @@ def _opened_files(
             )
         )
     if kind == "folder" and not found.data.is_file():
-        problems.append(
-            Problem(ContentDamagedError.code, "the file is missing", str(found.data))
-        )
+        problems.append(Problem(ContentDamagedError.code, "the file is missing", str(found.data)))
     return Opened(
         path,
         kind,
@@ -273,7 +276,7 @@ def _opened_files(
 
 
 def _opened_archive(path: Path, content: bytes, keys: tuple[RatchetKey, ...]) -> Opened:
-    archive = content[: _end_of_archive(content)]
+    archive = content[: end_of_archive(content)]
     unsealed = unseal(archive, keys, str(path))
     problems = list(unsealed.problems)
     entries: tuple[IndexEntry, ...] = ()
@@ -286,24 +289,15 @@ def _opened_archive(path: Path, content: bytes, keys: tuple[RatchetKey, ...]) ->
             )
         )
     elif unsealed.plain is not None:
-        entries = tuple(_stated_entry(unsealed.plain, len(archive), str(path), problems))
+        entries = tuple(stated_entries(unsealed.plain, len(archive), str(path), problems))
     return Opened(
         path,
         "archive",
-        index_key=unsealed.key,
-        index_form=unsealed.form,
+        key=unsealed.key,
+        form=unsealed.form,
         archive=archive,
         entries=entries,
         group=unsealed.group,
         keys=keys,
         problems=tuple(problems),
     )
-
-
-def _end_of_archive(content: bytes) -> int:
-    """Where the padding begins that was copied along: field 0, of which there is none."""
-    end = 0
-    with suppress(WireError):
-        for _, _, end in fields(content, at_most=MAX_FIELDS):  # noqa: B007 - kept behind the loop
-            pass
-    return end if not any(content[end:]) else len(content)

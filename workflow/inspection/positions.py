@@ -98,23 +98,23 @@ def _step(data: bytes, offset: int, schema: _Schema) -> tuple[_Schema | None, by
     """One level down: what to go on with (None at the end), and what this level is called."""
     before, seen = 0, 0
     try:
-        for number, start, end in fields(data, at_most=_AT_MOST):
-            if offset < end:
+        for found in fields(data, at_most=_AT_MOST):
+            if offset < found.end:
                 break
-            seen += number in schema.many
-            before = end
+            seen += found.number in schema.many
+            before = found.end
         else:
             return None, data, offset, "behind the last field"
     except WireError:
         return None, data, offset, f", not readable from its byte {before} on"
+    number, start, end = found
     inner = schema.inner.get(number)
     content = data[start:end]
     name = schema.names.get(number, "")
     if inner is None:
         word = f"field {name} ({number})" if name else f"field {number}"
     elif number in schema.many:
-        word = f"{name} {_key_of(content) if schema is _INDEX else ''}" or name
-        word = word if word.strip() != name else f"{name} {seen}"
+        word = f"{name} {_key_of(content) if schema is _INDEX else seen}"
     else:
         word = "" if number in schema.passes else name
     if offset < start:
@@ -125,14 +125,14 @@ def _step(data: bytes, offset: int, schema: _Schema) -> tuple[_Schema | None, by
 
 
 def _key_of(pair: bytes) -> str:
-    """The id in the pair of an index, shortened; empty when there is none."""
+    """The id in the pair of an index, shortened."""
     try:
         for number, start, end in fields(pair, at_most=2):
             if number == 1 and _ID.fullmatch(pair, start, end):
                 return pair[start : start + SHORT_ID].decode()
     except WireError:
         pass
-    return ""
+    return "without an id"
 
 
 class _Bencoded:

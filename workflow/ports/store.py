@@ -95,8 +95,8 @@ class Store(Protocol):
 
     def unknown_messages(
         self, tx: Transaction, community: str, messages: Iterable[EncodedMessage]
-    ) -> int:
-        """How many of these are not stored."""
+    ) -> list[EncodedMessage]:
+        """Those of these that are not stored."""
 
     def known_origins(self, tx: Transaction, community: str, origins: Iterable[str]) -> set[str]:
         """Those of these foreign ids whose messages are stored."""

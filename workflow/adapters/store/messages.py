@@ -89,12 +89,14 @@ class SqliteMessages:
 
     def unknown_messages(
         self, tx: Transaction, community: str, messages: Iterable[EncodedMessage]
-    ) -> int:
-        """How many of these are not stored."""
+    ) -> list[EncodedMessage]:
+        """Those of these that are not stored."""
         number = _number(tx, community)
-        return sum(
-            tx.execute(KNOWN, (number, one.time, one.digest)).fetchone() is None for one in messages
-        )
+        return [
+            one
+            for one in messages
+            if tx.execute(KNOWN, (number, one.time, one.digest)).fetchone() is None
+        ]
 
     def known_origins(self, tx: Transaction, community: str, origins: Iterable[str]) -> set[str]:
         """Those of these foreign ids whose messages are stored."""
