@@ -8,7 +8,7 @@ weeks that are archived already become supplements. Memory does not grow with th
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Final, TypeAlias
 
 from workflow.archive.codec import Measure, fits_nowhere
 from workflow.archive.message import ArchivedMessage, EncodedMessage
-from workflow.archive.windows import INTERVAL, Window, window_containing
+from workflow.archive.windows import Window, window_containing
 from workflow.chat import post as chat
 from workflow.chat.discord import export_files, read_export
 from workflow.chat.jsonl import Line, read_lines
@@ -24,7 +24,7 @@ from workflow.chat.payload import archived
 from workflow.chat.post import Post, Problem, chat_id_of, clean, topic_of, unique_names
 from workflow.errors import ExportInvalidError
 from workflow.ports.keys import Keys
-from workflow.ports.records import Channel, Community
+from workflow.ports.records import ArchiveState, Channel, Community
 
 Item: TypeAlias = chat.Channel | Post | Line | Problem
 """What a source says, one thing after another: channels before their messages."""
@@ -42,9 +42,10 @@ _NO_SIGNATURE: Final = bytes(65)
 class ImportReport:
     """What an import did, or would do: counts of messages.
 
-    ``channels`` counts the new ones by channel name, ``weeks`` by window. ``known`` were stored
-    before, ``doubled`` came more than once in the source. ``late`` are those of the new ones whose
-    week is archived already: they become supplements. ``size`` is in bytes, as archives hold them.
+    ``channels`` counts the new ones by channel name, ``weeks`` by window, ``cells`` by both.
+    ``known`` were stored before, ``doubled`` came more than once in the source. ``late`` are those
+    of the new ones whose week is archived already: they become supplements. ``size`` is in bytes,
+    as archives hold them.
     """
 
     new: int = 0
@@ -54,6 +55,7 @@ class ImportReport:
     size: int = 0
     channels: Counter[str] = field(default_factory=Counter)
     weeks: Counter[Window] = field(default_factory=Counter)
+    cells: Counter[tuple[Window, str]] = field(default_factory=Counter)
     renamed: dict[str, str] = field(default_factory=dict)
     problem_count: int = 0
     problems: list[Problem] = field(default_factory=list)
@@ -63,6 +65,23 @@ class ImportReport:
         self.problem_count += 1
         if len(self.problems) < SHOWN_PROBLEMS:
             self.problems.append(problem)
+
+
+def _none(_: set[str]) -> set[str]:
+    return set()
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What there was before an import: the archived weeks, and which of some ids were known."""
+
+    weeks: frozenset[Window] = frozenset()
+    known: Callable[[set[str]], set[str]] = _none
+
+
+def archived_weeks(archives: Iterable[ArchiveState]) -> frozenset[Window]:
+    """The windows of these archives."""
+    return frozenset(one.entry.window for one in archives)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +121,7 @@ class Importer:
         self._keys = keys
         self._known = {one.chat_id: one for one in channels if one.chat_id}
         self._topics = {one.topic for one in self._known.values()}
+        self._anchor = community.anchor
         self.report = ImportReport()
 
     def meet(self, channels: Iterable[chat.Channel]) -> list[Channel]:
@@ -183,19 +203,23 @@ class Importer:
         return replied | {name for name, _ in batch.items}
 
     def count(
-        self, messages: Iterable[EncodedMessage], known: int, archived_weeks: set[Window]
+        self, messages: Iterable[EncodedMessage], known: int, archived: frozenset[Window]
     ) -> None:
         """These are new, and so many others were known."""
         self.report.known += known
         names = {one.topic: one.name for one in reversed(self._known.values())}
-        anchor, interval = self._community.anchor or 0, self._community.interval or INTERVAL
-        for message in messages:
-            window = window_containing(message.time, anchor, interval)
+        batch = list(messages)
+        if self._anchor is None and batch:  # The store will begin its grid there, too.
+            self._anchor = min(message.time for message in batch)
+        for message in batch:
+            window = window_containing(message.time, self._anchor or 0, self._community.interval)
+            name = names.get(message.topic, message.topic.hex())
             self.report.new += 1
-            self.report.late += window in archived_weeks
+            self.report.late += window in archived
             self.report.size += len(message.encoded)
-            self.report.channels[names.get(message.topic, message.topic.hex())] += 1
+            self.report.channels[name] += 1
             self.report.weeks[window] += 1
+            self.report.cells[window, name] += 1
 
     def _taken(self, item: Post | Line) -> Post | ArchivedMessage | None:
         """The message itself if it is one of this community's, else the post that it says."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,14 @@ from workflow.adopting import Adoption, Progress, begin_adoption, copy_archives,
 from workflow.archive.codec import Measure, fits_nowhere
 from workflow.archive.message import ArchivedMessage, EncodedMessage
 from workflow.archive.ratchet import RatchetKey
-from workflow.archive.windows import Window
 from workflow.chat.post import Post
 from workflow.coverage import Coverage, examine
 from workflow.engine.engine import Engine
 from workflow.engine.rows import Outcome, Request
 from workflow.errors import NotControlNodeError
 from workflow.identity import public_key_of
-from workflow.importing import Batch, Importer, ImportReport, Item
-from workflow.ports.records import Channel, Place, StoredMessage
+from workflow.importing import Batch, Before, Importer, ImportReport, Item, archived_weeks
+from workflow.ports.records import Channel, Community, Place, StoredMessage
 from workflow.ports.work import Transaction
 from workflow.stored import Pages
 
@@ -84,34 +84,37 @@ class Library:
         id: str,
         items: Iterable[Item],
         *,
-        is_dry_run: bool = False,
+        before: Before | None = None,
         progress: Progress = no_progress,
     ) -> ImportReport:
         """Store what a source says: channels, posts, messages. Returns what was done.
 
         ``items`` are read in threads, in batches that are committed one by one: an import that is
-        broken off is gone on with by beginning again. A dry run stores nothing and needs no key.
-        Raises ``NotControlNodeError`` and what reading ``items`` raises.
+        broken off is gone on with by beginning again. Raises ``NotControlNodeError`` and what
+        reading ``items`` raises.
+
+        ``before`` makes this a rehearsal, in a node of its own that is thrown away: it says what
+        the real one holds already, and messages are not signed.
         """
-        known, channels, weeks = await self.engine.run(
+        known, channels, here = await self.engine.run(
             lambda tx: (
                 self._store.community(tx, id),
                 self._store.channels(tx, id),
-                {one.entry.window for one in self._store.archive_states(tx, id)},
+                Before(archived_weeks(self._store.archive_states(tx, id))),
             )
         )
-        if not is_dry_run and not self._tools.keys.holds(known.control_key):
+        if before is None and not self._tools.keys.holds(known.control_key):
             raise NotControlNodeError("the community's private key is not here", place=id)
-        importer = Importer(known, channels, None if is_dry_run else self._tools.keys)
+        importer = Importer(known, channels, self._tools.keys if before is None else None)
         async with self._importing:
             batches = importer.batches(items)
             done = 0
             while batch := await asyncio.to_thread(next, batches, None):
                 if isinstance(batch, Batch):
-                    await self._import_batch(id, importer, batch, weeks, is_dry_run=is_dry_run)
+                    await self._import_batch(id, importer, batch, before or here)
                     done += len(batch.items)
                     progress(done, 0, "messages")
-                elif not is_dry_run:
+                else:
                     await self._add_channels(id, batch)
         return importer.report
 
@@ -120,23 +123,35 @@ class Library:
         id: str,
         importer: Importer,
         batch: Batch,
-        weeks: set[Window],
-        *,
-        is_dry_run: bool,
+        before: Before,
     ) -> None:
         asked = importer.asked_for(batch)
         known = await self.engine.run(lambda tx: self._store.known_origins(tx, id, asked))
+        known |= before.known(asked)
         made = await asyncio.to_thread(importer.messages, batch, known)
         new = await self.engine.run(lambda tx: self._store.unknown_messages(tx, id, made))
-        importer.count(new, len(made) - len(new), weeks)
-        if not is_dry_run:
-            await self._store_messages(id, new)
+        importer.count(new, len(made) - len(new), before.weeks)
 
-    async def _store_messages(self, id: str, messages: Iterable[EncodedMessage]) -> None:
         def writes(tx: Transaction) -> None:
-            self._store.add_messages(tx, id, messages, self._tools.clock.now())
+            self._store.add_messages(tx, id, new, self._tools.clock.now())
 
         await self.engine.look(COMMUNITY.name, id, writes)
+
+    async def mirror(self, community: Community, channels: Iterable[Channel]) -> None:
+        """Know a community as another data directory does, without any control of it."""
+
+        def writes(tx: Transaction) -> None:
+            self._store.add_community(tx, replace(community, generation=0, candidate=0))
+
+        await self.engine.enrol(COMMUNITY.name, community.id, writes=writes)
+        await self._add_channels(community.id, channels)
+
+    async def find(self, text: str) -> Community:
+        """A community by its name, id, or the beginning of its id.
+
+        Raises ``UnknownCommunityError``.
+        """
+        return await self.engine.run(lambda tx: self._store.find_community(tx, text))
 
     async def _add_channels(self, id: str, channels: Iterable[Channel]) -> None:
         def writes(tx: Transaction) -> None:
@@ -208,6 +223,13 @@ class Library:
         await self._start_imports()
         await self.engine.look(COMMUNITY.name, id)
         return adopted
+
+    async def imports(self, id: str) -> tuple[int, int]:
+        """How many archives of a community are imported, and how many are still on their way."""
+        states, waiting = await self.engine.run(
+            lambda tx: (self._store.archive_states(tx, id), self._store.open_archives(tx, id))
+        )
+        return len(states) - len(waiting), len(waiting)
 
     async def _start_imports(self) -> None:
         for instance in await self.engine.run(self._store.unstarted_imports):

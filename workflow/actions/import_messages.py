@@ -36,6 +36,7 @@ async def import_messages(tools: Tools, work: Work) -> Answer[Event]:
         )
 
     def writes(tx: Transaction) -> None:
+        store.align(tx, community, entry.start)
         store.add_topics(tx, community, entry.topics)
         store.add_messages(tx, community, messages, tools.clock.now(), archive=work.id)
         store.set_archive_done(tx, work.id, is_done=True)

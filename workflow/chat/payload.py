@@ -84,14 +84,18 @@ def _public_key(community_id: str) -> bytes:
     try:
         key = PublicKey(bytes.fromhex(community_id.removeprefix("0x")))
     except ValueError as error:
-        raise MalformedIdError(
-            "not a community's id", place=community_id[:100], remedy="Give 0x and 66 digits."
-        ) from error
+        raise _no_id(community_id) from error
     if community_id != "0x" + key.format().hex():
-        raise MalformedIdError(
-            "not a community's id", place=community_id[:100], remedy="Give 0x and 66 digits."
-        )
+        raise _no_id(community_id)
     return key.format(compressed=False)
+
+
+def _no_id(community_id: str) -> MalformedIdError:
+    return MalformedIdError(
+        "not a community's id",
+        place=community_id[:100],
+        remedy="Give 0x and the 66 lower-case digits of its compressed public key.",
+    )
 
 
 def _pin(post: Post, community_id: str, chat_id: str) -> bytes:

@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 from workflow.archive.hashing import keccak256
@@ -128,6 +129,7 @@ class Problem:
         return f"{where}: {self.what}"
 
 
+@lru_cache(maxsize=4096)
 def chat_id_of(community_id: str, channel_id: str) -> str:
     """The chat id of a channel in a community: the community's id followed by a UUID.
 
@@ -139,6 +141,7 @@ def chat_id_of(community_id: str, channel_id: str) -> str:
     return f"{community_id}{uuid.uuid5(uuid.NAMESPACE_OID, clean(channel_id))}"
 
 
+@lru_cache(maxsize=4096)
 def topic_of(chat_id: str) -> bytes:
     """The 4-byte topic of a chat's messages: the beginning of its id's Keccak-256."""
     return keccak256(chat_id.encode())[:4]

@@ -64,7 +64,7 @@ _DISCORD_MESSAGE = 99  # of a ChatMessage
 _MAX_FIELDS = 64
 _SIGNATURE_LENGTH = 65
 _ID_LENGTH = 68  # of a community's id: 0x and 33 bytes in hexadecimal
-_TOLERANCE_MS = 60_000
+_TOLERANCE_MS = 60_000  # between a sender's clock and the second that the archive tells
 _EMOJI = ("", "\u2764\ufe0f", "\U0001f44d", "\U0001f44e", "\U0001f602", "\U0001f622", "\U0001f621")
 _IMAGE_TYPES = {1: "png", 2: "jpeg", 3: "webp", 4: "gif"}
 _AUDIO_TYPES = {1: "aac", 2: "amr"}
@@ -119,7 +119,7 @@ class _Signed:
         """``local_id`` without the community's id if the community signed, otherwise ``id``."""
         community_id = chat_id[:_ID_LENGTH]
         if self.is_signed_by(community_id) and local_id.startswith(community_id):
-            return local_id[_ID_LENGTH:]
+            return local_id[_ID_LENGTH:] or id
         return id
 
     def is_signed_by(self, community_id: str) -> bool:

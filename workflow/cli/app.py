@@ -9,10 +9,13 @@ import typer
 from workflow.cli.checking import check
 from workflow.cli.demo import demo
 from workflow.cli.diagram import diagram
+from workflow.cli.importing import adopt, importing
+from workflow.cli.inspecting import ABOUT, inspect
 from workflow.cli.looking import history, status
 from workflow.cli.options import examples
 from workflow.cli.running import run
 from workflow.cli.sending import send
+from workflow.cli.verifying import verify
 from workflow.cli.why import why
 
 app = typer.Typer(
@@ -81,4 +84,21 @@ app.command(
         "diagram gardeners --out way.svg    with the way it came",
     )
 )(diagram)
+app.command(epilog=examples("verify", "verify chess --channels", "verify chess --json"))(verify)
+app.add_typer(importing)
+app.command(
+    epilog=examples(
+        "adopt ~/.status/data/archivedata/0x02ab... --community chess",
+        "adopt rescued/ --community chess --torrent chess.torrent",
+    )
+)(adopt)
 app.command(epilog=examples("check", "check --only 'two devices'"))(check)
+app.command(
+    epilog=ABOUT
+    + examples(
+        "inspect archivedata/0x02ab    a folder",
+        "inspect 0x02ab.torrent --json",
+        "inspect archivedata/0x02ab --archive 0xe6    its messages",
+        "inspect archivedata/0x02ab /mnt/backup/0x02ab",
+    )
+)(inspect)

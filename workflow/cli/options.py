@@ -14,7 +14,9 @@ Exit codes:
   0  done
   1  failed: [code], what happened, and what to do, on stderr
   2  the command was not understood
-  3  the event was refused; nothing has changed"""
+  3  the event was refused; nothing has changed
+  4  done, and something is missing or damaged: it is named"""
+INCOMPLETE: Final = 4
 
 CommunityName = Annotated[
     str, typer.Argument(metavar="COMMUNITY", help="A name, an id, or the beginning of an id.")

@@ -69,9 +69,7 @@ def seal_generation(content: Content, info_hash: str = "") -> str:
     pieces = hash_data(content.data, content.data_length)
     info = _info(content.community, content.data_length, pieces, index)
     if info_hash and info.info_hash != info_hash:
-        raise ContentDamagedError(
-            "the files are not those of their generation", place=str(content.data.parent)
-        )
+        raise _not_theirs(content)
     return write_info(content, info)
 
 
@@ -87,7 +85,6 @@ def mend(content: Content, entries: Iterable[IndexEntry], info_hash: str) -> lis
 
     Raises ``ContentDamagedError`` when what is left does not have the ``info_hash``.
     """
-    mended = []
     with open_to_read(content.data) as file:
         if os.fstat(file.fileno()).st_size < content.data_length:
             raise ContentDamagedError(
@@ -95,14 +92,32 @@ def mend(content: Content, entries: Iterable[IndexEntry], info_hash: str) -> lis
                 place=str(content.data),
             )
     torrent = torrent_of(content, info_hash)
-    if not _has_index(content, torrent):
+    if torrent is not None:
+        name, pieces = torrent.info.name, _data_hashes(torrent.info)
+    else:
+        name, pieces = content.community, hash_data(content.data, content.data_length)
+
+    def completed_by(index: bytes) -> Info | None:
+        with suppress(TorrentInvalidError):
+            info = _info(name, content.data_length, pieces, index)
+            return info if info.info_hash == info_hash else None
+        return None
+
+    mended = []
+    info = None
+    with suppress(ContentDamagedError):
+        info = completed_by(read_index(content))
+    if info is None:
         with suppress(IndexInvalidError):
             index = encode_index(entries)
-            if torrent is None or _is_index(torrent.info, index):
+            info = completed_by(index)
+            if info is not None:
                 write_whole(content.index, index)
                 mended.append(content.index.name)
     if torrent is None:
-        seal_generation(content, info_hash)
+        if info is None:
+            raise _not_theirs(content)
+        write_info(content, info)
         mended.append(content.torrent.name)
     return mended
 
@@ -178,11 +193,10 @@ def _is_index(info: Info, index: bytes) -> bool:
     return len(index) == info.index_length and piece_hashes(index) == hashes
 
 
-def _has_index(content: Content, torrent: Torrent | None) -> bool:
-    with suppress(ContentDamagedError):
-        index = read_index(content)
-        return torrent is None or _is_index(torrent.info, index)
-    return False
+def _not_theirs(content: Content) -> ContentDamagedError:
+    return ContentDamagedError(
+        "the files are not those of their generation", place=str(content.data.parent)
+    )
 
 
 def _hashed(path: Path, length: int) -> Iterator[tuple[int, bytes]]:

@@ -69,7 +69,8 @@ def compare(
     progress = _Progress(watch, one.size + other.size)
     differing_bytes = _compare_files(one, other, progress)
     differing_windows = []
-    for window in common:
+    can_compare = one.opened.has_archives and other.opened.has_archives
+    for window in common if can_compare else ():
         difference = _compare_window(window, one, other, windows_a[window], windows_b[window])
         if difference is not None:
             differing_windows.append(difference)
@@ -87,6 +88,8 @@ def compare(
         len(common),
         tuple(differing_windows),
         differing_bytes,
+        one.opened.form,
+        other.opened.form,
         one.opened.problems,
         other.opened.problems,
     )
@@ -278,7 +281,7 @@ def _first_byte(
         relative = None if raw_a == raw_b else first_difference(_slices(raw_a), _slices(raw_b))
         if relative is not None:
             return ByteDifference(
-                DATA,
+                ARCHIVE if ARCHIVE in a.files else DATA,
                 entry_a.offset + relative,
                 entry_b.offset + relative,
                 a.entry_field_at(entry_a, relative),

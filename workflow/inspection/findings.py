@@ -15,7 +15,7 @@ from workflow.archive.index import IndexEntry
 from workflow.archive.windows import Window
 
 Kind = Literal["folder", "index", "torrent", "archive"]
-Form = Literal["plain", "decrypted", "encrypted", "unreadable"]
+Form = Literal["plain", "decrypted", "encrypted", "unreadable", "absent"]
 
 Watch = Callable[[int, int], None]
 """Called with how many bytes were read, and how many there are to read in all."""
@@ -43,7 +43,8 @@ class SeenArchive:
     """One archive. ``messages`` is None when they cannot be counted.
 
     ``form`` is ``encrypted`` when its key is missing: that is nothing wrong, and ``key`` then says
-    which one it is. ``unreadable`` are bytes that are not there, or that their key does not fit.
+    which one it is. ``unreadable`` are bytes that are not there, or that their key does not fit;
+    of ``absent`` ones there is only an entry in an index, and no ``data`` at all.
     ``damaged`` of its pieces have another hash than the .torrent says.
     """
 
@@ -172,6 +173,7 @@ class Comparison:
 
     ``files_a`` and ``files_b`` name the files that each has (``index``, ``data``, ``.torrent``, or
     ``archive`` for one alone); ``bytes`` has the first difference of those that both have.
+    ``form_a`` and ``form_b`` are those of the index, or of the archive alone.
     """
 
     a: Path
@@ -186,6 +188,8 @@ class Comparison:
     windows_both: int
     windows: tuple[WindowDifference, ...]
     bytes: tuple[ByteDifference, ...]
+    form_a: Form | None
+    form_b: Form | None
     problems_a: tuple[Problem, ...]
     problems_b: tuple[Problem, ...]
 

@@ -23,6 +23,7 @@ from workflow.inspection.contents import read_contents
 from workflow.inspection.findings import (
     Inspection,
     Problem,
+    SeenArchive,
     SeenMessage,
     SeenTorrent,
     Watch,
@@ -52,7 +53,10 @@ def inspect(path: Path, keys: Sequence[RatchetKey] = (), watch: Watch = _nobody)
     torrent = _seen_torrent(opened, problems, lambda hashed: watch(hashed, total))
     archives = []
     for entry in opened.entries:
-        archives.append(read_contents(opened, entry).seen(_damaged_in(entry, torrent)))
+        if opened.has_archives:
+            archives.append(read_contents(opened, entry).seen(_damaged_in(entry, torrent)))
+        else:
+            archives.append(SeenArchive(entry, "absent", None, "", 0, ()))
         done += entry.size
         watch(done, total)
     return Inspection(

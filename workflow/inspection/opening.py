@@ -31,7 +31,15 @@ from workflow.errors import (
     TorrentInvalidError,
 )
 from workflow.files.folder import read_at
-from workflow.files.found import DATA, INDEX, TORRENT, FoundArchives, find_archives, read_torrent
+from workflow.files.found import (
+    DATA,
+    INDEX,
+    TORRENT,
+    TORRENTS,
+    FoundArchives,
+    find_archives,
+    read_torrent,
+)
 from workflow.inspection.entries import end_of_archive, sound_entries, stated_entries
 from workflow.inspection.findings import Form, Kind, Problem
 
@@ -102,6 +110,11 @@ class Opened:
             return None
         length = self.found.data.stat().st_size
         return length if self.torrent is None else min(length, self.torrent.info.data_length)
+
+    @property
+    def has_archives(self) -> bool:
+        """Whether there are bytes of archives, and not only an index of them."""
+        return self.archive is not None or self.data_length is not None
 
     def stored(self, entry: IndexEntry) -> bytes:
         """The bytes of an archive as they lie there, its padding behind them if there is any.
@@ -203,7 +216,10 @@ def _opened_folder(folder: Path, keys: tuple[RatchetKey, ...]) -> Opened:
     try:
         found = find_archives(folder)
     except ArchivesNotFoundError:
-        found = FoundArchives(folder / DATA, folder / INDEX, None)
+        name = folder.absolute().name + TORRENT
+        places = (folder.parent.parent / TORRENTS, folder.parent, folder)
+        torrent = next((place / name for place in places if (place / name).is_file()), None)
+        found = FoundArchives(folder / DATA, folder / INDEX, torrent)
         if not found.data.is_file() and not found.index.is_file():
             raise
     return _opened_files(folder, "folder", found, keys)

@@ -65,6 +65,9 @@ class Store(Protocol):
     def add_channel(self, tx: Transaction, community: str, channel: Channel) -> None:
         """A channel of the community; again only renames it."""
 
+    def align(self, tx: Transaction, community: str, start: int) -> None:
+        """Let the grid of windows go through this second, unless it is this device's own grid."""
+
     def add_topics(self, tx: Transaction, community: str, topics: Iterable[bytes]) -> None:
         """Channels of which no more is known than their topics; known ones are known."""
 

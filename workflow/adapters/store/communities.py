@@ -114,6 +114,14 @@ class SqliteCommunities:
             (community, channel.topic, channel.chat_id, channel.name, channel.category),
         )
 
+    def align(self, tx: Transaction, community: str, start: int) -> None:
+        """Let the grid of windows go through this second, unless it is this device's own grid."""
+        tx.execute(
+            "UPDATE community SET anchor = ?"
+            " WHERE id = ? AND (anchor IS NULL OR claimed_epoch <> control_epoch)",
+            (start, community),
+        )
+
     def add_topics(self, tx: Transaction, community: str, topics: Iterable[bytes]) -> None:
         """Channels of which no more is known than their topics; known ones are known."""
         known = set(self.topics(tx, community))
