@@ -216,7 +216,7 @@ def test_the_commands_are_those_that_exist() -> None:
 
     commands = [
         one.name or one.callback.__name__ for one in app.registered_commands if one.callback
-    ]
+    ] + [group.name for group in app.registered_groups]
     table = README.split("## Commands")[1].split("\n## ")[0]
     assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == commands
 

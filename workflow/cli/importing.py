@@ -25,7 +25,8 @@ STDIN: Final = "-"
 
 importing = typer.Typer(
     name="import",
-    help="Import chats that were kept elsewhere; the community's key must be here.",
+    help="Import chats that were kept elsewhere.",
+    epilog=examples("import discord export/ --create chess", "import jsonl chat.jsonl --create go"),
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -75,8 +76,6 @@ def discord(
 @importing.command(
     epilog=examples(
         "import jsonl messages.jsonl --community gardeners",
-        "export chess --format jsonl out && community-archives import jsonl out/messages.jsonl"
-        " --create copy",
         "import jsonl - --community gardeners < messages.jsonl",
     )
 )
@@ -124,9 +123,10 @@ def adopt(
     ] = None,
     data_dir: DataDir,
 ) -> None:
-    """Take over archives that lie elsewhere: status-go's, a download, a rescued folder of ours.
+    """Take over archives that lie elsewhere.
 
-    They are checked byte by byte, copied and imported; later archives are appended to them. The
+    status-go's, a download, or a rescued folder of ours. They are checked byte by byte, copied and
+    imported; later archives are appended to them. The
     place they come from is only read. A community that is not known here yet is joined as a member,
     if its whole id is given.
     """

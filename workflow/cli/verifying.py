@@ -35,7 +35,7 @@ def verify(
     as_json: AsJson = False,
     data_dir: DataDir,
 ) -> None:
-    """Check that the history is complete, and every byte of the archives.
+    """Check that the history is complete, byte by byte.
 
     By channel and week: how many messages are stored, how many of those are in an archive, how many
     archives are on this disk and imported, what is missing, and why. Every archive is read from the

@@ -1,0 +1,187 @@
+"""``import``: chats from elsewhere, as a person brings them in."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.chat.sample_exports import CHANNEL, export, message
+from tests.faces.command_line import COMMAND, CommandLine, environment
+
+REAL = Path(__file__).parents[3] / "shared" / "data" / "discord"
+
+
+def talk(folder: Path, name: str = "talk", count: int = 3, **channel: Any) -> Path:
+    """A small export of one channel."""
+    folder.mkdir(exist_ok=True)
+    said = [
+        message(id=str(n), content=f"{name} {n}", timestamp=f"2022-07-{n:02}T09:00:00.5+00:00")
+        for n in range(1, count + 1)
+    ]
+    path = folder / f"{name}.json"
+    path.write_text(json.dumps(export(*said, channel={**CHANNEL, "name": name, **channel})))
+    return path
+
+
+def cut(path: Path) -> Path:
+    """The same export as if its writer had died in the middle of the last message."""
+    path.write_bytes(path.read_bytes()[:-150])
+    return path
+
+
+def stored(command: CommandLine, community: str) -> int:
+    (told,) = json.loads(command("verify", community, "--json").out)
+    return sum(cell["stored"] for cell in told["channels"])
+
+
+def test_an_export_becomes_a_new_community(nowhere: CommandLine, tmp_path: Path) -> None:
+    said = nowhere("import", "discord", str(talk(tmp_path / "x")), "--create", "chess")
+    assert said.code == 0
+    assert said.out.splitlines() == [
+        "chess: 3 messages were imported.",
+        "  weeks      1, 2022-07-01 to 2022-07-08",
+        "  size       0.0 MB, as archives hold them",
+        "  channels   1",
+        "    3  talk",
+    ]
+    assert said.err == "'community-archives run' makes their archives.\n"
+    assert stored(nowhere, "chess") == 3
+
+
+def test_importing_again_and_overlapping_files_store_nothing_twice(
+    nowhere: CommandLine, tmp_path: Path
+) -> None:
+    talk(tmp_path / "x")
+    shutil.copy(tmp_path / "x" / "talk.json", tmp_path / "x" / "again.json")
+    said = nowhere("import", "discord", str(tmp_path / "x"), "--create", "chess")
+    assert "  doubled    3 came more than once" in said.out
+    said = nowhere("import", "discord", str(tmp_path / "x"), "--community", "chess")
+    assert said.out.splitlines()[0] == "chess: 0 messages were imported."
+    assert "  known      3 were here already" in said.out
+    assert stored(nowhere, "chess") == 3
+
+
+@pytest.mark.parametrize("into", ["--create", "--community"])
+def test_a_rehearsal_tells_the_same_and_changes_nothing(
+    garden: CommandLine, tmp_path: Path, into: str
+) -> None:
+    path = talk(tmp_path / "x")
+    name = "gardeners" if into == "--community" else "chess"
+    before = stored(garden, "gardeners")
+    rehearsed = garden("import", "discord", str(path), into, name, "--dry-run", "--json")
+    assert stored(garden, "gardeners") == before
+    assert garden("status", "chess").code == 1
+    done = garden("import", "discord", str(path), into, name, "--json")
+    assert {**json.loads(rehearsed.out)} == json.loads(done.out)
+    again = garden("import", "discord", str(path), "--community", name, "--dry-run")
+    assert f"{name}: 0 messages would be imported." in again.out
+
+
+def test_a_rehearsal_where_nothing_is_leaves_nothing(nowhere: CommandLine, tmp_path: Path) -> None:
+    said = nowhere("import", "discord", str(talk(tmp_path / "x")), "--create", "c", "--dry-run")
+    assert (said.code, said.out.splitlines()[0]) == (0, "c: 3 messages would be imported.")
+    assert not nowhere.data_dir.exists()
+
+
+def test_of_a_cut_export_whole_messages_are_taken_and_the_cut_is_told(
+    nowhere: CommandLine, tmp_path: Path
+) -> None:
+    path = cut(talk(tmp_path / "x"))
+    said = nowhere("import", "discord", str(path), "--create", "chess")
+    assert said.code == 4
+    assert said.out.startswith("chess: 2 messages were imported.\n")
+    assert f"  ! {path}, 3: the export is cut off or damaged here" in said.err
+
+
+def test_strict_imports_all_or_nothing(nowhere: CommandLine, tmp_path: Path) -> None:
+    talk(tmp_path / "x", "good")
+    cut(talk(tmp_path / "x", "bad"))
+    said = nowhere("import", "discord", str(tmp_path / "x"), "--create", "chess", "--strict")
+    assert said.code == 1
+    assert "[export-invalid] not all of it can be read: nothing was imported." in said.err
+    assert not nowhere.data_dir.exists()
+
+
+def test_channels_of_one_name_are_told_apart(nowhere: CommandLine, tmp_path: Path) -> None:
+    talk(tmp_path / "a", "talk", id="8")
+    talk(tmp_path / "b", "talk", id="9", count=2)
+    for folder in "ab":
+        said = nowhere(
+            "import", "discord", str(tmp_path / folder), "--community" if folder == "b" else
+            "--create", "chess",
+        )  # fmt: skip
+    assert "  renamed    talk (9) is called talk-2" in said.out
+
+
+def test_lines_are_imported_from_a_file_and_from_a_pipe(
+    nowhere: CommandLine, tmp_path: Path
+) -> None:
+    lines = tmp_path / "messages.jsonl"
+    said = [
+        {"id": "1", "channel": "7", "time": "2022-07-01T09:00:00Z", "author": "bob", "text": "hi"},
+        {"id": "2", "channel": "7", "time": 1656667200123, "reply_to": "1"},
+    ]
+    lines.write_text("".join(json.dumps(line) + "\n" for line in said) + "not a line\n")
+    told = nowhere("import", "jsonl", str(lines), "--create", "chess")
+    assert told.code == 4
+    assert told.out.startswith("chess: 2 messages were imported.\n")
+    assert f"  ! {lines}, 3: the line cannot be read" in told.err
+    piped = subprocess.run(
+        [*COMMAND, "import", "jsonl", "-", "--community", "chess"],
+        env=environment(COMMUNITY_ARCHIVES_DATA_DIR=str(nowhere.data_dir)),
+        input=lines.read_bytes(),
+        capture_output=True,
+        check=False,
+    )
+    assert b"known      2 were here already" in piped.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["--create", "a", "--community", "b"], 2, "either --community or --create"),
+        ([], 2, "either --community or --create"),
+        (["--community", "nobody"], 1, "[community-unknown]"),
+    ],
+)
+def test_it_must_be_clear_where_it_goes(
+    garden: CommandLine, tmp_path: Path, arguments: list[str], code: int, says: str
+) -> None:
+    said = garden("import", "discord", str(talk(tmp_path / "x")), *arguments)
+    assert said.code == code
+    assert says in " ".join(said.err.split())
+
+
+def test_without_the_key_nothing_is_imported(garden: CommandLine, tmp_path: Path) -> None:
+    shutil.rmtree(garden.data_dir / "keys")
+    said = garden("import", "discord", str(talk(tmp_path / "x")), "--community", "gardeners")
+    assert said.code == 1
+    assert said.err.startswith("[not-control-node] ")
+
+
+def test_while_another_process_holds_the_directory_only_rehearsals_are_done(
+    garden: CommandLine, tmp_path: Path, running: object
+) -> None:
+    path = str(talk(tmp_path / "x"))
+    assert garden("import", "discord", path, "--community", "gardeners", "--dry-run").code == 0
+    said = garden("import", "discord", path, "--community", "gardeners")
+    assert said.code == 1
+    assert said.err.startswith("[data-directory-locked] ")
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="the real exports in ../shared/data are not here")
+def test_real_exports_are_imported(nowhere: CommandLine) -> None:
+    said = nowhere("import", "discord", str(REAL / "cre8r-dao"), "--create", "cre8r", "--json")
+    told = json.loads(said.out)
+    assert (said.code, told["new"], len(told["channels"])) == (4, 367, 3)
+    said = nowhere(
+        "import", "discord", str(REAL / "offset-0900-overlapping"), "--create", "stocks", "--json"
+    )
+    told = json.loads(said.out)
+    assert (told["new"], told["doubled"]) == (10, 4)
+    assert told["new"] + told["doubled"] == 14
