@@ -6,6 +6,7 @@ is on the disk is read, and every message that an archive holds is looked for in
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -24,7 +25,14 @@ from workflow.errors import ArchiveError, ContentDamagedError, RatchetKeyMissing
 from workflow.files.folder import read_archive
 from workflow.files.torrents import Damage, damages, torrent_of
 from workflow.ports.carrier import Content
-from workflow.ports.records import ArchiveState, Channel, Community, Generation, Tally
+from workflow.ports.records import (
+    ArchiveState,
+    Channel,
+    Community,
+    Generation,
+    StoredMessage,
+    Tally,
+)
 from workflow.ports.work import Transaction
 
 Run = Callable[[Callable[[Transaction], Any]], Any]
@@ -99,6 +107,20 @@ def examine(tools: Tools, run: Run, community: str, progress: Progress = no_prog
     return coverage
 
 
+def confirmation(tools: Tools, tx: Transaction, community: str) -> Callable[[StoredMessage], bool]:
+    """Tells of a stored message whether it counts when archives replace what was received.
+
+    The specification's replacement: in the range of archives, all of them imported, a member keeps
+    only what one of them holds. On the control node, which decides what they hold, all counts.
+    """
+    if _is_control_node(tools, tx, community):
+        return lambda _: True
+    archives = tools.store.archive_states(tx, community)
+    edges = sorted({edge for one in archives for edge in (one.entry.start, one.entry.end)})
+    covered = [False, *(_is_covered(archives, Window(edge, edge + 1)) for edge in edges)]
+    return lambda one: one.archive is not None or not covered[bisect_right(edges, one.time)]
+
+
 @dataclass(frozen=True, slots=True)
 class _Known:
     """What the database says."""
@@ -116,7 +138,6 @@ class _Known:
     def read(cls, tools: Tools, tx: Transaction, id: str) -> _Known:
         store = tools.store
         archives = store.archive_states(tx, id)
-        facts = tools.facts(tx, id)
         return cls(
             store.community(tx, id),
             store.generation(tx, id),
@@ -129,7 +150,7 @@ class _Known:
                 for one in archives
                 if one.state == State.QUARANTINED.name
             },
-            facts.is_control_device and facts.epoch_matches and facts.holds_control_key,
+            _is_control_node(tools, tx, id),
         )
 
     def weeks(self) -> Iterator[Week]:
@@ -159,19 +180,10 @@ class _Known:
             why = ""
             if loose and self.is_control_node and window.end + grace < now:
                 why = f"{loose} not archived yet"
-            elif loose and not self.is_control_node and self._is_covered(window):
+            elif loose and not self.is_control_node and _is_covered(self.archives, window):
                 why = f"{loose} are in no archive of this week"
             channel = self.channels.get(tally.topic, Channel(tally.topic))
             yield Cell(window, channel, tally.stored, tally.archived, tally.let_go, why)
-
-    def _is_covered(self, window: Window) -> bool:
-        """Whether archives cover a window and all of them are imported."""
-        over = [
-            one
-            for one in self.archives
-            if one.entry.start < window.end and window.start < one.entry.end
-        ]
-        return bool(over) and all(map(_is_imported, over))
 
     def _why(self, one: ArchiveState) -> str:
         if _is_imported(one):
@@ -243,6 +255,19 @@ def _compare(
             one.entry.id,
             f"{one.messages} stored messages are said to be in it, and it holds {len(messages)}",
         )
+
+
+def _is_control_node(tools: Tools, tx: Transaction, id: str) -> bool:
+    facts = tools.facts(tx, id)
+    return facts.is_control_device and facts.epoch_matches and facts.holds_control_key
+
+
+def _is_covered(archives: list[ArchiveState], window: Window) -> bool:
+    """Whether archives cover a window and all of them are imported."""
+    over = [
+        one for one in archives if one.entry.start < window.end and window.start < one.entry.end
+    ]
+    return bool(over) and all(map(_is_imported, over))
 
 
 def _is_imported(one: ArchiveState) -> bool:

@@ -1,4 +1,4 @@
-"""A node that archives three weeks, and is killed (SIGKILL) at a step that was chosen before.
+"""A node that archives two weeks, and is killed (SIGKILL) at a step that was chosen before.
 
 Started by ``test_killed_at_each_step.py``. For each line ``{"directory": ..., "kill_at": N}`` on
 its standard input it forks a node, which takes up whatever the directory holds and is killed ahead
@@ -28,7 +28,7 @@ from workflow.testing.world import DAY, HOUR, START, WEEK, World, text_message
 
 KEY: Final = bytes(range(1, 33))
 TOPIC: Final = b"\x01\x02\x03\x04"
-WEEKS: Final = 3
+WEEKS: Final = 2
 
 
 async def live(directory: Path, kill_at: int) -> None:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -40,13 +39,6 @@ from workflow.archive.index import decode_index
 
 COMBINATIONS: Final = 4096
 """Up to so many fates at one point are tried all."""
-
-
-@pytest.fixture
-def fast_disk() -> Iterator[Path]:
-    memory = Path("/dev/shm")  # noqa: S108 - a folder of our own within it.
-    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
-        yield Path(folder)
 
 
 @dataclass(frozen=True)
@@ -251,7 +243,7 @@ def test_without_these_syncs_a_loss_of_power_would_be_noticed(
     """That the checker finds nothing means something only if it would."""
     careless = [step for step in laboratory.steps if step.kind is not kind]
     damaged = 0
-    for number in range(len(careless) + 1):
+    for number in range(0, len(careless) + 1, 3):
         for state in state_of({}, careless[:number], 0, number, at_most=16):
             try:
                 laboratory.check_committed(state)
@@ -261,7 +253,7 @@ def test_without_these_syncs_a_loss_of_power_would_be_noticed(
 
 
 def test_a_loss_of_power_after_a_kill_changes_nothing(laboratory: Laboratory) -> None:
-    lose_power_after_a_kill(laboratory, stride=4, at_most=16)
+    lose_power_after_a_kill(laboratory, stride=5, at_most=12)
     tell("kill -9, then loss of power", laboratory.counts)
     assert laboratory.counts["states"] > 1000
 
@@ -343,9 +335,13 @@ def test_kill_9_breaks_the_reference_order(laboratory: Laboratory, fast_disk: Pa
         for state in state_of({}, taken, 0)
     )
     tell("the reference's order, kill -9", ends)
-    assert ends["well"] < ends.total() / 2
-    assert ends["messages twice"] > 0
-    assert ends["creation fails for ever: IndexInvalidError"] > 0
+    assert ends == {
+        "well": 5,
+        "messages twice": 12,
+        "the index does not cover the data": 7,
+        "creation fails for ever: IndexInvalidError": 3,
+        "creation fails for ever: TorrentInvalidError": 4,
+    }
 
 
 def test_a_loss_of_power_breaks_the_reference_order(

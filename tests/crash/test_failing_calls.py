@@ -13,9 +13,7 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -30,15 +28,10 @@ from workflow.testing.world import HOUR, WEEK, World, text_message
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 ERRORS: Final = (errno.ENOSPC, errno.EIO, errno.EROFS, errno.EACCES)
+LASTING: Final = (errno.ENOSPC, errno.EIO)
+"""Those of them that the short form lets last, too; the others take the same way."""
 KEY: Final = bytes(range(1, 33))
 TOPIC: Final = b"\x01\x02\x03\x04"
-
-
-@pytest.fixture
-def fast_disk() -> Iterator[Path]:
-    memory = Path("/dev/shm")  # noqa: S108 - a folder of our own within it.
-    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
-        yield Path(folder)
 
 
 @dataclass
@@ -127,8 +120,17 @@ def attempts(fast_disk: Path) -> Attempts:
     return Attempts(archiving, clean)
 
 
-@pytest.mark.parametrize("lasts", [False, True], ids=["once", "for a while"])
-@pytest.mark.parametrize("error", ERRORS, ids=errno.errorcode.get)
+@pytest.mark.parametrize(
+    ("error", "lasts"),
+    [
+        pytest.param(
+            error, lasts, marks=[pytest.mark.slow] if lasts and error not in LASTING else []
+        )
+        for error in ERRORS
+        for lasts in (False, True)
+    ],
+    ids=lambda value: errno.errorcode[value] if type(value) is int else "lasts" * value or "once",
+)
 def test_whichever_call_fails_the_archives_become_the_same(
     attempts: Attempts, fast_disk: Path, error: int, lasts: bool
 ) -> None:

@@ -7,13 +7,14 @@ tried; what the database held after each generation is kept as bytes.
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Any, Final, TypeVar, cast
+from typing import Final, TypeVar, cast
 
 import pytest
 
@@ -36,7 +37,7 @@ from workflow.files import appending
 from workflow.files.folder import ArchiveFolder
 from workflow.ports.carrier import Content
 from workflow.ports.records import Channel, Community
-from workflow.ports.work import Answer, Json, Transaction, Writes, no_writes
+from workflow.ports.work import Json, Transaction, Writes, no_writes
 from workflow.testing.world import START, WEEK, text_message
 
 T = TypeVar("T")
@@ -111,7 +112,7 @@ class Archiving:
             tx.deserialize(self.committed[done])
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(appending, "BUFFER", SMALL_BUFFER)
-                answer = _returned(create_archives(tools, DirectWork(tx)))
+                answer = asyncio.run(create_archives(tools, DirectWork(tx)))
             assert answer.event is Event.ARCHIVES_WRITTEN
             tx.execute("BEGIN IMMEDIATE")
             answer.writes(cast("Transaction", tx))
@@ -137,14 +138,6 @@ class Archiving:
             return cast("tuple[int, str]", row)
         finally:
             tx.close()
-
-
-def _returned(coroutine: Coroutine[Any, Any, Answer[Event]]) -> Answer[Event]:
-    try:
-        coroutine.send(None)
-    except StopIteration as end:
-        return cast("Answer[Event]", end.value)
-    raise AssertionError("it waits, and nobody will wake it")
 
 
 def record(archiving: Archiving, recorder: Recorder, done: int) -> None:

@@ -110,11 +110,8 @@ def test_strict_imports_all_or_nothing(nowhere: CommandLine, tmp_path: Path) -> 
 def test_channels_of_one_name_are_told_apart(nowhere: CommandLine, tmp_path: Path) -> None:
     talk(tmp_path / "a", "talk", id="8")
     talk(tmp_path / "b", "talk", id="9", count=2)
-    for folder in "ab":
-        said = nowhere(
-            "import", "discord", str(tmp_path / folder), "--community" if folder == "b" else
-            "--create", "chess",
-        )  # fmt: skip
+    nowhere("import", "discord", str(tmp_path / "a"), "--create", "chess")
+    said = nowhere("import", "discord", str(tmp_path / "b"), "--community", "chess")
     assert "  renamed    talk (9) is called talk-2" in said.out
 
 

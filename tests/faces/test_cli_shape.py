@@ -15,7 +15,10 @@ import pytest
 
 from tests.faces.command_line import COMMAND, ROOT, CommandLine, Started, environment
 
-COMMANDS = ["demo", "run", "status", "why", "history", "send", "diagram", "check"]
+COMMANDS = [
+    "demo", "run", "status", "why", "history", "send", "diagram", "verify", "messages", "export",
+    "adopt", "inspect", "check", "import",
+]  # fmt: skip
 
 
 def test_help_teaches_by_examples(nowhere: CommandLine) -> None:

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from tests.inspection.made_archives import (
     COMMUNITY,
     KEY,
-    KEY_LINE,
     MESSAGES,
     START,
     TOPIC,
@@ -29,8 +28,8 @@ from workflow.archive.ratchet import RatchetKey
 from workflow.archive.torrent import MAX_INDEX_LENGTH, MAX_TORRENT_SIZE
 from workflow.archive.windows import Window
 from workflow.archive.wire import field
-from workflow.errors import ArchivesNotFoundError, KeyFileError
-from workflow.inspection import Inspection, inspect, inspect_archive, read_ratchet_keys
+from workflow.errors import ArchivesNotFoundError
+from workflow.inspection import Inspection, inspect, inspect_archive
 
 TWO = made()
 LOCKED = made(is_encrypted=True)
@@ -178,7 +177,7 @@ def test_progress_goes_up_to_the_end(tmp_path: Path) -> None:
     assert {total for _, total in heard} == {409_600}
 
 
-# --------------------------------------------------------------------------------- what is not sound
+# -------------------------------------------------------------------------------- what is not sound
 
 
 def edit(name: str, change: Callable[[bytes], bytes]) -> Callable[[Path], None]:
@@ -244,7 +243,7 @@ BROKEN: dict[str, tuple[Callable[[Path], None], set[str], int]] = {
         2,
     ),
     "an archive is behind the end": (
-        edit("index", lambda raw: raw + entry(2**40)),
+        edit("index", lambda raw: raw + entry(2**20 * PIECE_LENGTH)),
         {"content-damaged"},
         3,
     ),
@@ -324,6 +323,10 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(ArchivesNotFoundError):
         inspect(tmp_path / "pipe")
+    folder = put(tmp_path, TWO)
+    (folder / "index").unlink()
+    os.mkfifo(folder / "index")
+    assert codes(inspect(folder)) == {"index-invalid"}
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -353,7 +356,7 @@ def test_no_bytes_break_the_reader(
         assert error.place == str(path)  # noqa: PT017 - either answer is right
 
 
-# ------------------------------------------------------------------------------ messages of an archive
+# --------------------------------------------------------------------------- messages of an archive
 
 
 def test_the_messages_of_an_archive_are_listed(tmp_path: Path) -> None:
@@ -373,38 +376,3 @@ def test_the_messages_of_an_archive_are_listed(tmp_path: Path) -> None:
 def test_an_id_must_begin_one_archive(tmp_path: Path, id: str, count: str) -> None:
     with pytest.raises(ArchivesNotFoundError, match=count):
         inspect_archive(put(tmp_path, TWO), id)
-
-
-# ------------------------------------------------------------------------------------------------ keys
-
-
-def test_keys_are_read_from_lines(tmp_path: Path) -> None:
-    file = tmp_path / "keys"
-    file.write_text(f"# mine\n\n{KEY_LINE}  0x{KEY_LINE}")
-    assert read_ratchet_keys(file) == [KEY, KEY]
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        "hello",
-        "00 1 " + COMMUNITY,
-        f"{'00' * 32} -1 {COMMUNITY}",
-        f"{'00' * 32} 1 0x04{'00' * 32}",
-        f"{'00' * 32} {'1' * 19} {COMMUNITY}",
-        f"{'gg' * 32} 1 {COMMUNITY}",
-        "#" * 300_000,
-    ],
-    ids=lambda line: line[:12],
-)
-def test_what_is_no_key_is_refused_and_not_shown(tmp_path: Path, line: str) -> None:
-    file = tmp_path / "keys"
-    file.write_text(line)
-    with pytest.raises(KeyFileError) as raised:
-        read_ratchet_keys(file)
-    assert line not in raised.value.explained()
-
-
-def test_a_file_of_keys_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(KeyFileError, match="No such file"):
-        read_ratchet_keys(tmp_path / "keys")

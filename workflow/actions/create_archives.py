@@ -134,25 +134,30 @@ class _Making:
         self._first = self._last = Place(0, b"", 0)
 
     def add(self, window: Window, page: Sequence[StoredMessage]) -> None:
-        """Messages of a window, in order."""
-        start = 0
-        for position, message in enumerate(page):
-            measure = Measure(message.weight, len(_encoded(message)))
-            if fits_nowhere(measure):
-                raise ArchiveInvalidError(
-                    "a stored message is too large for any archive",
-                    place=f"message {message.sequence}",
-                )
-            if self._filling is not None and not self._filling.takes(measure):
-                self._append(page[start:position])
-                self.end()
-                start = position
+        """Messages of a window, in order: all of them at once when there is room for them."""
+        encoded = [_encoded(message) for message in page]
+        measure = Measure(sum(message.weight for message in page), sum(map(len, encoded)))
+        filling = self._filling or Filling()
+        if filling.takes(measure, len(page)):
             if self._filling is None:
-                self._filling = Filling()
-                self._first = message.place
+                self._filling = filling
+                self._first = page[0].place
                 self.appending.begin(window, self.plan.topics)
-            self._filling.add(measure)
-        self._append(page[start:])
+            filling.add(measure, len(page))
+            self.appending.add(encoded)
+            self._last = page[-1].place
+        elif len(page) > 1:
+            half = len(page) // 2
+            self.add(window, page[:half])
+            self.add(window, page[half:])
+        elif fits_nowhere(measure):
+            raise ArchiveInvalidError(
+                "a stored message is too large for any archive",
+                place=f"message {page[0].sequence}",
+            )
+        else:
+            self.end()
+            self.add(window, page)
 
     def end(self) -> None:
         """The window, or what one archive can hold, is over."""
@@ -160,11 +165,6 @@ class _Making:
             entry = self.appending.end()
             self.made.append(_Made(entry, self._first, self._last, self._filling.count))
             self._filling = None
-
-    def _append(self, messages: Sequence[StoredMessage]) -> None:
-        if messages:
-            self.appending.add(_encoded(message) for message in messages)
-            self._last = messages[-1].place
 
 
 def _finish(tools: Tools, content: Content, making: _Making) -> Generation:

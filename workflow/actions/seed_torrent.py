@@ -36,11 +36,15 @@ async def seed_torrent(tools: Tools, work: Work) -> Answer[Event]:
     try:
         info_hash = await work.in_thread(lambda: _complete(content, generation, entries))
         locator = await tools.carrier.publish(content, generation.locator)
-    except ContentDamagedError:
+    except ContentDamagedError as error:
         repaired_at = await work.read(lambda tx: tools.store.repaired_at(tx, work.id))
         if not generation.locator or tools.clock.now() - repaired_at < REPAIR_AGAIN:
             raise  # Nobody else can have these bytes yet, or this disk loses what it is given.
-        return Answer(Event.PIECES_MISSING, lambda tx: tools.store.drop_candidate(tx, work.id))
+        return Answer(
+            Event.PIECES_MISSING,
+            lambda tx: tools.store.drop_candidate(tx, work.id),
+            details={"problem": error.explained()},
+        )
 
     def writes(tx: Transaction) -> None:
         tools.store.set_info_hash(tx, work.id, generation.number, info_hash)

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from typing import Final, Generic, NamedTuple, TypeVar
 
 from google.protobuf.message import DecodeError
@@ -70,8 +71,8 @@ class Filling:
     length: int = 0
     count: int = 0
 
-    def takes(self, measure: Measure, max_weight: int = MAX_CHUNK_WEIGHT) -> bool:
-        """Whether the archive has room for one more message.
+    def takes(self, measure: Measure, count: int = 1, max_weight: int = MAX_CHUNK_WEIGHT) -> bool:
+        """Whether the archive has room for one more message, or so many that measure this together.
 
         The specification closes an archive before the message that would make it heavier than
         ``max_weight`` (bytes of payload and sig).
@@ -79,7 +80,7 @@ class Filling:
         return (
             self.weight + measure.weight <= max_weight
             and self.length + measure.length <= MAX_CHUNK_LENGTH
-            and self.count < MAX_MESSAGES
+            and self.count + count <= MAX_MESSAGES
         )
 
     def add(self, measure: Measure, count: int = 1) -> None:
@@ -110,7 +111,7 @@ def chunked(
         if fits_nowhere(more, max_weight):
             dropped.append(message)
             continue
-        if not filling.takes(more, max_weight):
+        if not filling.takes(more, max_weight=max_weight):
             kept.append(tuple(chunk))
             chunk, filling = [], Filling()
         filling.add(more)
@@ -127,9 +128,9 @@ def archive_head(window: Window, topics: Iterable[bytes]) -> bytes:
 
 def framed(encoded_messages: Iterable[bytes]) -> bytes:
     """Encoded messages as an archive holds them, each with tag and length before it."""
-    return b"".join(
-        [part for message in encoded_messages for part in (_frame(len(message)), message)]
-    )
+    messages = list(encoded_messages)
+    frames = map(_frame, map(len, messages))
+    return b"".join(chain.from_iterable(zip(frames, messages, strict=True)))
 
 
 def encode_archive(

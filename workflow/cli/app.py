@@ -9,10 +9,12 @@ import typer
 from workflow.cli.checking import check
 from workflow.cli.demo import demo
 from workflow.cli.diagram import diagram
+from workflow.cli.exporting import export
 from workflow.cli.importing import adopt, importing
 from workflow.cli.inspecting import ABOUT, inspect
 from workflow.cli.looking import history, status
 from workflow.cli.options import examples
+from workflow.cli.reading import messages
 from workflow.cli.running import run
 from workflow.cli.sending import send
 from workflow.cli.verifying import verify
@@ -85,6 +87,22 @@ app.command(
     )
 )(diagram)
 app.command(epilog=examples("verify", "verify chess --channels", "verify chess --json"))(verify)
+app.command(
+    epilog=examples(
+        "messages gardeners --tail 20",
+        "messages gardeners --since 2024-01-01 --until 2024-01-31",
+        "messages gardeners --channel general --author alice",
+        "messages archivedata/0x02ab --grep 'tomato(es)?'",
+        "messages gardeners --json | head",
+    )
+)(messages)
+app.command(
+    epilog=examples(
+        "export gardeners --format html pages/",
+        "export gardeners --format jsonl backup/",
+        "export rescued/0x02ab.torrent --format discord-json out/",
+    )
+)(export)
 app.add_typer(importing)
 app.command(
     epilog=examples(

@@ -15,14 +15,17 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Final
 
+from google.protobuf.message import DecodeError
+
 from workflow.archive.index import IndexEntry
 from workflow.archive.message import ArchivedMessage
+from workflow.archive.pb.waku_message_archive_pb2 import WakuMessage
 from workflow.archive.ratchet import RatchetKey
 from workflow.archive.torrent import MAX_INDEX_LENGTH, MAX_TORRENT_SIZE
 from workflow.archive.windows import Window
 from workflow.errors import ArchiveInvalidError, ContentDamagedError
 from workflow.files.found import DATA, INDEX, TORRENT
-from workflow.inspection.contents import described, read_contents
+from workflow.inspection.contents import described, read_unchecked
 from workflow.inspection.findings import (
     ByteDifference,
     Comparison,
@@ -236,7 +239,7 @@ class _Tally:
         """Count the messages of some archives; False when they are too many or cannot be read."""
         left = MAX_COMPARED
         for entry in entries:
-            contents = read_contents(side.opened, entry)
+            contents = read_unchecked(side.opened, entry)
             if contents.unsealed.plain is None:
                 return False
             for encoded in contents.encoded():
@@ -249,8 +252,10 @@ class _Tally:
 
 def _digest(encoded: bytes) -> bytes:
     """What a message is known by, however its bytes are arranged."""
-    with suppress(ArchiveInvalidError):
-        encoded = ArchivedMessage.decode(encoded).encode()
+    with suppress(DecodeError):
+        parsed = WakuMessage.FromString(encoded)
+        parsed.DiscardUnknownFields()
+        encoded = parsed.SerializeToString()
     return hashlib.sha256(encoded).digest()
 
 
@@ -261,7 +266,7 @@ def _first_of(
     for entry in entries:
         if not left:
             return
-        for number, encoded in enumerate(read_contents(side.opened, entry).encoded()):
+        for number, encoded in enumerate(read_unchecked(side.opened, entry).encoded()):
             digest = _digest(encoded)
             if wanted[digest] > 0:
                 wanted[digest] -= 1

@@ -61,6 +61,20 @@ class Contents:
 
 def read_contents(opened: Opened, entry: IndexEntry) -> Contents:
     """Read one archive and check all of it."""
+    contents = read_unchecked(opened, entry)
+    if contents.unsealed.plain is None:
+        return contents
+    try:
+        decode_archive(contents.unsealed.plain, entry)
+    except CommunityArchivesError as error:
+        place = entry.id if opened.archive is None else str(opened.path)
+        problem = Problem(error.code, error.message, place)
+        return Contents(entry, contents.unsealed, (*contents.problems, problem))
+    return contents
+
+
+def read_unchecked(opened: Opened, entry: IndexEntry) -> Contents:
+    """Read one archive; only its padding and its encryption are checked."""
     problems: list[Problem] = []
     place = entry.id if opened.archive is None else str(opened.path)
     try:
@@ -71,11 +85,6 @@ def read_contents(opened: Opened, entry: IndexEntry) -> Contents:
         problems.append(Problem(ArchiveInvalidError.code, "the padding is not zeros", place))
     unsealed = unseal(stored[: entry.raw_size], opened.keys, place)
     problems += unsealed.problems
-    if unsealed.plain is not None:
-        try:
-            decode_archive(unsealed.plain, entry)
-        except CommunityArchivesError as error:
-            problems.append(Problem(error.code, error.message, place))
     return Contents(entry, unsealed, tuple(problems))
 
 

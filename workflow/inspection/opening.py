@@ -148,9 +148,8 @@ def open_at(path: Path, keys: tuple[RatchetKey, ...] = ()) -> Opened:
     try:
         if path.is_dir() or (path.name == DATA and path.with_name(INDEX).is_file()):
             return _opened_folder(path if path.is_dir() else path.parent, keys)
-        with path.open("rb") as file:
-            length = path.stat().st_size
-            content = file.read(MAX_RAW_SIZE + PIECE_LENGTH + 1) if path.is_file() else b""
+        length = path.stat().st_size
+        content = _beginning(path)
     except OSError as error:
         raise ArchivesNotFoundError(
             f"it cannot be read: {error.strerror}", place=str(path)
@@ -198,6 +197,14 @@ def unseal(data: bytes, keys: tuple[RatchetKey, ...], place: str) -> Unsealed:
         key = named[0].key_id.hex() or f"deprecated id {named[0].deprecated_key_id}"
         group = "0x" + named[0].group_id.hex() if len(named[0].group_id) == _GROUP_LENGTH else ""
     return Unsealed(plain, form, key, group, problems)
+
+
+def _beginning(path: Path) -> bytes:
+    """As much of a file as an archive with its padding can have; of a pipe, nothing."""
+    if not path.is_file():
+        return b""
+    with path.open("rb") as file:
+        return file.read(MAX_RAW_SIZE + PIECE_LENGTH + 1)
 
 
 def _kind_of(content: bytes) -> _Content:
@@ -260,19 +267,13 @@ def _opened_files(
     unsealed: Unsealed | None = None
     entries: list[IndexEntry] = []
     try:
-        index = found.index_bytes()
+        index = _read_index(found)
         unsealed = unseal(index, keys, str(found.index))
         problems += unsealed.problems
         if unsealed.plain is not None:
             entries = sound_entries(unsealed.plain, problems)
     except IndexInvalidError as error:
         problems.append(Problem.of(error))
-    except OSError as error:
-        problems.append(
-            Problem(
-                IndexInvalidError.code, f"it cannot be read: {error.strerror}", str(found.index)
-            )
-        )
     if kind == "folder" and not found.data.is_file():
         problems.append(Problem(ContentDamagedError.code, "the file is missing", str(found.data)))
     return Opened(
@@ -289,6 +290,17 @@ def _opened_files(
         keys=keys,
         problems=tuple(problems),
     )
+
+
+def _read_index(found: FoundArchives) -> bytes:
+    if not found.index.is_file():
+        raise IndexInvalidError("the file is missing", place=str(found.index))
+    try:
+        return found.index_bytes()
+    except OSError as error:
+        raise IndexInvalidError(
+            f"it cannot be read: {error.strerror}", place=str(found.index)
+        ) from error
 
 
 def _opened_archive(path: Path, content: bytes, keys: tuple[RatchetKey, ...]) -> Opened:

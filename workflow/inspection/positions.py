@@ -91,7 +91,7 @@ def _field_at(data: bytes, offset: int, schema: _Schema) -> str:
     while here is not None:
         here, data, offset, word = _step(data, offset, here)
         words.append(word)
-    return " ".join(filter(None, words)).replace(" ,", ",")
+    return " ".join(filter(None, words)).replace(" ,", ",").removeprefix(", ")
 
 
 def _step(data: bytes, offset: int, schema: _Schema) -> tuple[_Schema | None, bytes, int, str]:

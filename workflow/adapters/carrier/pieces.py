@@ -7,12 +7,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from workflow.errors import CarrierError, ContentDamagedError
+from workflow.archive.torrent import (
+    MAX_TORRENT_SIZE,
+    Info,
+    PieceHasher,
+    decode_torrent,
+    piece_hashes,
+)
+from workflow.errors import CarrierError, ContentDamagedError, TorrentInvalidError
+from workflow.files.folder import open_own, open_to_read
 from workflow.ports.carrier import Content, Range
 
 PIECE: Final = 100 * 1024
@@ -86,9 +95,14 @@ class Checked:
 
 
 def check(content: Content) -> Checked:
-    """Read everything. Raises ``ContentDamagedError`` when bytes are missing."""
+    """Read everything.
+
+    Raises ``ContentDamagedError`` when bytes are missing, or not those that the .torrent describes,
+    if there is one.
+    """
+    sealed = _Sealed(content)
     try:
-        with content.data.open("rb") as data, content.index.open("rb") as index:
+        with open_to_read(content.data) as data, open_to_read(content.index) as index:
             pieces = []
             for offset in range(0, content.data_length, PIECE):
                 piece = _at(data, offset, min(PIECE, content.data_length - offset))
@@ -97,15 +111,44 @@ def check(content: Content) -> Checked:
                         f"the file ends before byte {content.data_length}", place=str(content.data)
                     )
                 pieces.append(sha256(piece).digest())
+                sealed.update(piece)
             whole = index.read()
+            sealed.end(whole)
             manifest = Manifest(
                 content.data_length, tuple(pieces), len(whole), sha256(whole).digest()
             )
             return Checked(content, manifest, _identity(data), _identity(index))
-    except FileNotFoundError as error:
-        raise ContentDamagedError("a file is missing", place=str(error.filename)) from error
     except OSError as error:
         raise CarrierError(f"files cannot be read: {error}", place=content.community) from error
+
+
+class _Sealed:
+    """Compares what is read with the generation's .torrent, if it has one."""
+
+    def __init__(self, content: Content) -> None:
+        self._content = content
+        self._hasher = PieceHasher()
+        self._info: Info | None = None
+        with (
+            suppress(OSError, ContentDamagedError, TorrentInvalidError),
+            open_to_read(content.torrent) as file,
+        ):
+            self._info = decode_torrent(file.read(MAX_TORRENT_SIZE + 1)).info
+
+    def update(self, piece: bytes) -> None:
+        """The next bytes of ``data``."""
+        if self._info is not None:
+            self._hasher.update(piece)
+
+    def end(self, index: bytes) -> None:
+        """The index, and nothing more. Raises ``ContentDamagedError`` for other bytes."""
+        if self._info is not None and (
+            self._info.pieces != self._hasher.hashes() + piece_hashes(index)
+        ):
+            raise ContentDamagedError(
+                "the bytes are not those that the .torrent describes",
+                place=str(self._content.data.parent),
+            )
 
 
 def read_index(content: Content) -> bytes:
@@ -121,12 +164,12 @@ def lacking(path: Path, manifest: Manifest, numbers: Collection[int]) -> list[in
 
     Raises ``CarrierError`` when the disk fails.
     """
+    if not os.path.lexists(path):
+        return list(numbers)
     try:
-        with path.open("r+b") as file:
+        with os.fdopen(open_own(path, os.O_RDWR), "r+b") as file:
             missing = [number for number in numbers if not _holds(file, manifest, number)]
             os.fsync(file.fileno())
-    except FileNotFoundError:
-        return list(numbers)
     except OSError as error:
         raise CarrierError(f"the file cannot be read: {error}", place=str(path)) from error
     return missing
@@ -140,7 +183,7 @@ def bring(source: Path, target: Path, manifest: Manifest, numbers: Sequence[int]
     brought = 0
     try:
         is_new = not target.exists()
-        descriptor = os.open(target, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        descriptor = open_own(target, os.O_RDWR | os.O_CREAT)
         with os.fdopen(descriptor, "r+b") as file:
             while brought < len(numbers) and _copy(source, file, manifest, numbers[brought]):
                 brought += 1

@@ -18,7 +18,7 @@ INSERT: Final = (
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 )
 UNARCHIVED: Final = (
-    "SELECT m.sequence, m.time, m.topic, m.encoded, m.weight"
+    "SELECT u.sequence, u.time, u.topic, m.encoded, m.weight"
     " FROM unarchived u JOIN message m USING (sequence)"
     " WHERE u.community = ? AND (u.time, u.topic, u.sequence) > (?, ?, ?) AND u.time < ?"
     " AND u.sequence <= ? ORDER BY u.time, u.topic, u.sequence"
