@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.chat.sample_posts import CHAT_ID, COMMUNITY_ID, posts, sign_digest
+from tests.faces import chatter
 from workflow import sources
 from workflow.archive.message import ArchivedMessage
 from workflow.archive.windows import Window
@@ -60,7 +62,7 @@ def test_going_backwards_misses_no_second_and_takes_none_twice(
     window = Window(start, start + length)
     parts = list(backwards(source, window))
     assert all(part.start < part.end for part in parts)
-    assert all(later.start == earlier.end for later, earlier in zip(parts, parts[1:], strict=False))
+    assert all(later.start == earlier.end for later, earlier in pairwise(parts))
     first, end = max(start, 0), min(start + length, newest + 1)
     if first < end:
         assert (parts[-1].start, parts[0].end) == (first, end)
@@ -122,8 +124,6 @@ def test_a_channel_that_is_known_keeps_its_name() -> None:
 def test_what_a_message_claims_to_stand_in(
     chat_id: str, community: str, reason: str | None, name: str
 ) -> None:
-    import tests.faces.chatter as chatter
-
     reader = Reader(Told(community=community))
     made = chatter.said("hello", TIME_MS // 1000, chat_id)
     (said,) = reader.read([made])

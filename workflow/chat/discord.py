@@ -39,8 +39,11 @@ MAX_ELEMENT_LENGTH: Final = 32 * 1024 * 1024
 MAX_ELEMENT_MARKS: Final = 500_000
 """Brackets, braces and commas of one message, at most: they limit what memory it takes."""
 
-MAX_DEPTH: Final = 100
+MAX_DEPTH: Final = 32
 """Levels of nesting, at most; an export has about ten."""
+
+MAX_NAME_LENGTH: Final = 256
+"""Bytes in the name of a field, at most; with the depth it limits what the parser's paths take."""
 
 _BUFFER = 256 * 1024
 _STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1, ord(","): 0}
@@ -107,8 +110,10 @@ def read_export(file: Path) -> Iterator[Channel | Post | Problem]:
 class _Guarded:
     """A stream that ends its parser before one element costs too much memory.
 
-    The parser keeps a path for each level of nesting, so what is deep costs the square of its
-    length: brackets must be looked at before the parser sees them.
+    The parser writes the path of names out for every part, so what is deep, or has long names,
+    costs the square of its length: brackets and names must be looked at before the parser sees
+    them. It also begins a string or number again with each chunk; so while one element lasts, each
+    chunk is as long as all before it.
     """
 
     def __init__(self, stream: BinaryIO) -> None:
@@ -116,13 +121,14 @@ class _Guarded:
         self._depth = 0
         self._escape = b""
         self._in_string = False
+        self._string_length = 0  # of the string that is open, or was the last
         self.begin_element()
 
     def begin_element(self) -> None:
         self._length = self._marks = 0
 
     def read(self, size: int = -1) -> bytes:
-        chunk = self._stream.read(size)
+        chunk = self._stream.read(max(size, self._length))
         marks = self._marks_of(chunk)
         self._length += len(chunk)
         self._marks += len(marks)
@@ -140,10 +146,26 @@ class _Guarded:
         """The brackets, braces and commas of ``chunk`` that stand outside of strings."""
         unescaped = (self._escape + chunk).replace(rb"\\", b"")
         self._escape = unescaped[-1:] if unescaped.endswith(b"\\") else b""
-        parts = unescaped.replace(rb"\"", b"").translate(None, _WORDS).split(b'"')
+        parts = unescaped.replace(rb"\"", b"").split(b'"')
         outside = parts[1::2] if self._in_string else parts[::2]
+        self._check_names(parts)
         self._in_string ^= len(parts) % 2 == 0
-        return b"".join(outside)
+        return b"".join(outside).translate(None, _WORDS)
+
+    def _check_names(self, parts: list[bytes]) -> None:
+        """Raises ``ValueError`` for a long string with a colon behind it."""
+        if self._string_length + max(map(len, parts)) <= MAX_NAME_LENGTH:
+            self._string_length += len(parts[-1]) + len(parts[-2:][0])  # at least what it is
+            return
+        is_string = self._in_string
+        for part in parts:
+            if is_string:
+                self._string_length += len(part)
+            elif after := part.lstrip():
+                if after.startswith(b":") and self._string_length > MAX_NAME_LENGTH:
+                    raise ValueError(f"a name is longer than {MAX_NAME_LENGTH} bytes")
+                self._string_length = 0
+            is_string = not is_string
 
 
 def _inside(folder: Path) -> Iterator[Path]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
@@ -47,7 +46,18 @@ def export(
     with source_at(source, data_dir, ratchet_key) as opened, progress("Exporting") as told:
         report = write(opened, form.value, folder, told)
     if as_json:
-        say_json({**asdict(report), "folder": str(folder), "format": form.value})
+        say_json(
+            {
+                "folder": str(folder),
+                "format": form.value,
+                "messages": report.messages,
+                "channels": report.channels,
+                "files": report.files,
+                "size": report.size,
+                "unreadable": report.unreadable,
+                "problems": report.problems,
+            }
+        )
     else:
         say(f"{report.messages:,} messages of {report.channels:,} channels written to {folder}")
         say(f"  files      {report.files:,}")
