@@ -283,7 +283,7 @@ async def test_a_disk_that_fails_is_no_lack_of_peers(world: World) -> None:
     lost = replace(content, data=world.directory / "nowhere" / "data")
     with pytest.raises(CarrierError, match="no file is there"):
         await world.fetched(node, locator, lost)
-    with pytest.raises(CarrierError, match="no file is there"):
+    with pytest.raises(CarrierError, match="something else lies where a file belongs"):
         await node.publish(content)
 
 
