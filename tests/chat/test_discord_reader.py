@@ -242,7 +242,7 @@ class TestLimits:
             )
             assert posts == [POST]
             assert problem.position == 2
-            assert "nested more than 100 levels" in problem.what
+            assert "nested more than 32 levels" in problem.what
 
     def test_brackets_in_strings_are_words(self, file: Path) -> None:
         text = '\\"[{' * 200_000  # over several buffers, at any offset in them
@@ -256,7 +256,7 @@ class TestLimits:
         hidden = b'["]\\\\","\\"]",' * 20_000
         content = b'{"channel": {"id": "7"}, "messages": [' + hidden
         _, (problem,) = read(file, content)
-        assert "nested more than 100 levels" in problem.what
+        assert "nested more than 32 levels" in problem.what
 
     def test_memory_stays_flat_however_long_the_export(self, file: Path) -> None:
         line = json.dumps(message(content="x" * 2000)).encode() + b",\n"

@@ -48,7 +48,7 @@ def _content(type: int, content: bytes) -> bytes:
 
 BOMBS: Final[dict[str, dict[str, Callable[[], bytes]]]] = {
     "index": {
-        "the most entries": lambda: _index(*map(_entry, range(MAX_ENTRIES))),
+        "many entries": lambda: _index(*map(_entry, range(MAX_ENTRIES // 4))),
         "empty topics": lambda: _in_index(b"\x22\x00" * (MAX_INDEX_SIZE // 2 - 99)),
         "topics": lambda: _in_index(b"\x22\x04seed" * (MAX_INDEX_SIZE // 6 - 99)),
         "topics of an entry that is right": lambda: _index(
@@ -60,14 +60,12 @@ BOMBS: Final[dict[str, dict[str, Callable[[], bytes]]]] = {
         "small fields": lambda: b"\x0a\x00" * (MAX_INDEX_SIZE // 2),
     },
     "archive": {
-        "the most messages": lambda: HEAD + field(3, MESSAGE) * MAX_MESSAGES,
+        "many messages": lambda: HEAD + field(3, MESSAGE) * (MAX_MESSAGES // 8),
         "one long message": lambda: HEAD + field(3, MESSAGE + field(4, bytes(MAX_RAW_SIZE - 999))),
         "fields that come again": lambda: (
             HEAD + field(3, MESSAGE + b"\x22\x00" * (MAX_RAW_SIZE // 2 - 99))
         ),
-        "unknown fields": lambda: (
-            HEAD + field(3, MESSAGE + b"\x40\x01" * (MAX_RAW_SIZE // 2 - 99))
-        ),
+        "unknown fields": lambda: HEAD + field(3, MESSAGE + b"\x40\x01" * (MAX_RAW_SIZE // 2 - 99)),
         "small fields": lambda: HEAD + b"\x1a\x00" * (MAX_RAW_SIZE // 2 - 99),
         "metadata": lambda: HEAD * (MAX_RAW_SIZE // len(HEAD)),
     },
@@ -113,7 +111,9 @@ BOMBS: Final[dict[str, dict[str, Callable[[], bytes]]]] = {
             0, field(99, field(6, b"\x0a\x00" * (MAX_CHUNK_WEIGHT // 2 - 999)))
         ),
         "text": lambda: _content(0, field(3, b"x" * (MAX_CHUNK_WEIGHT - 999))),
-        "a time of editing": lambda: _content(0, field(99, field(1, b"8") + field(4, b"9" * 10**6))),
+        "a time of editing": lambda: _content(
+            0, field(99, field(1, b"8") + field(4, b"9" * 10**6))
+        ),
     },
     "discord": {
         "brackets before": lambda: b'{"channel":' + b"[" * MAX_ELEMENT_LENGTH,

@@ -19,7 +19,10 @@ from typing import Final, NamedTuple
 from tests.fuzz.targets import Target
 
 MAX_SECONDS: Final = 1.0
-"""Seconds of the processor that one input may take."""
+"""Seconds of the processor that one input may take, besides ``SECONDS_PER_BYTE``."""
+
+SECONDS_PER_BYTE: Final = 0.1 / (1024 * 1024)
+"""A target reads what it accepts, writes it and reads it again."""
 
 MAX_MEMORY: Final = 256 * 1024 * 1024
 """Bytes that one input may take besides ``MEMORY_PER_BYTE``."""
@@ -28,7 +31,7 @@ MEMORY_PER_BYTE: Final = 6
 """An input of the greatest length that is allowed is copied, parsed and encoded again."""
 
 _CEILING = 3 * 1024**3
-_PATIENCE = 10  # times MAX_SECONDS, then it is interrupted
+_PATIENCE = 20  # seconds of the processor, then it is interrupted
 _SLOWER_WHEN_TRACED = 5  # coverage looks at each line
 _SMALLEST_TRIES = 3000
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
@@ -47,6 +50,11 @@ class FindingError(AssertionError):
         self.data = data
         self.what = what
 
+    @property
+    def kind(self) -> str:
+        """Equal for findings that are probably one."""
+        return " ".join(self.what.split()[:3]).rstrip("0123456789.")
+
 
 class Cost(NamedTuple):
     """What one input took: seconds of the processor, and bytes; and whether it was accepted."""
@@ -58,13 +66,14 @@ class Cost(NamedTuple):
 
 def examine(target: Target, data: bytes) -> Cost:
     """Give ``data`` to the target. Raises ``FindingError`` when it does harm."""
+    limit = _slowed(MAX_SECONDS + SECONDS_PER_BYTE * len(data))
     cost = _measured(target, data)
-    if cost.seconds > _max_seconds():  # twice: a collection of garbage may have come in between
+    if cost.seconds > limit:  # twice: a collection of garbage may have come in between
         cost = min(cost, _measured(target, data))
-    if cost.seconds > _max_seconds():
-        raise FindingError(target.name, data, f"it took {cost.seconds:.1f} seconds")
+    if cost.seconds > limit:
+        raise FindingError(target.name, data, f"it took seconds: {cost.seconds:.1f}")
     if cost.memory > MAX_MEMORY + MEMORY_PER_BYTE * len(data):
-        raise FindingError(target.name, data, f"it took {cost.memory >> 20} MiB")
+        raise FindingError(target.name, data, f"it took MiB: {cost.memory >> 20}")
     return cost
 
 
@@ -100,7 +109,7 @@ def _fails(target: Target, data: bytes, *, like: FindingError) -> FindingError |
     try:
         examine(target, data)
     except FindingError as finding:
-        if finding.what.split()[:3] == like.what.split()[:3]:
+        if finding.kind == like.kind:
             return finding
     return None
 
@@ -123,7 +132,7 @@ def _limited() -> Iterator[None]:
     ceiling = _status("VmSize:") + _CEILING
     handler = signal.signal(signal.SIGVTALRM, _interrupt)
     resource.setrlimit(resource.RLIMIT_AS, (ceiling, hard))
-    signal.setitimer(signal.ITIMER_VIRTUAL, _PATIENCE * _max_seconds())
+    signal.setitimer(signal.ITIMER_VIRTUAL, _slowed(_PATIENCE))
     try:
         yield
     finally:
@@ -136,8 +145,8 @@ def _interrupt(*_: object) -> None:
     raise HangError("no answer")
 
 
-def _max_seconds() -> float:
-    return MAX_SECONDS * (_SLOWER_WHEN_TRACED if sys.gettrace() else 1)
+def _slowed(seconds: float) -> float:
+    return seconds * (_SLOWER_WHEN_TRACED if sys.gettrace() else 1)
 
 
 def _reset_peak() -> int:
@@ -153,5 +162,3 @@ def _peak() -> int:
 def _status(name: str) -> int:
     line = next(line for line in _STATUS.read_text().splitlines() if line.startswith(name))
     return int(line.split()[1]) * 1024
-
-

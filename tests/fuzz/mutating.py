@@ -30,7 +30,20 @@ NUMBERS: Final = (0, 1, 127, 128, 255, 300, 4096, 102_400, 100_001, 10**9, 10**1
 TEXTS: Final = tuple(
     text.encode()
     for text in (
-        *("null", "true", "false", "NaN", "-Infinity", "1e999", "-1", "0.5", '"', "\\", '\\"', "\\u"),
+        *(
+            "null",
+            "true",
+            "false",
+            "NaN",
+            "-Infinity",
+            "1e999",
+            "-1",
+            "0.5",
+            '"',
+            "\\",
+            '\\"',
+            "\\u",
+        ),
         *('"\\ud800"', '"\\udc00"', "{", "}", "[", "]", ",", ":", "\n", "\r\n", "\0", "\x1b[2J"),
         *("/", "..", "../", "loop", "away/hostname", "data", "index", "%", "%ff", "%00", "&", "="),
         *("&xt=", "&tr=", "&dn=", "+", "i-0e", "i0e", "le", "de", "e", "0:", "99999999999:"),
@@ -40,13 +53,50 @@ TEXTS: Final = tuple(
 """Words that one of the notations gives a meaning to."""
 
 VALUES: Final = (
-    *(None, True, False, 0, -1, 1.5, 1e300, 1 << 63, 1 << 64, 10**400, "", "\0", "\ud800", "❤" * 99),
-    *("loop", "away", "away/hostname", "../talk.json", "x" * 300, [], {}, [[]], {"": None}, [None] * 9),
+    *(
+        None,
+        True,
+        False,
+        0,
+        -1,
+        1.5,
+        1e300,
+        1 << 63,
+        1 << 64,
+        10**400,
+        "",
+        "\0",
+        "\ud800",
+        "❤" * 99,
+    ),
+    *(
+        "loop",
+        "away",
+        "away/hostname",
+        "../talk.json",
+        "x" * 300,
+        [],
+        {},
+        [[]],
+        {"": None},
+        [None] * 9,
+    ),
     *("0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "2020-02-30", "1e3", "===="),
 )
 """What may stand for any other value of JSON."""
 
-PATTERNS: Final = (b"[", b"{", b'{"a":', b"[1,", b"l", b"d1:a", b"\x0a\x02", b"\x0b", b"\xff", b"\\")
+PATTERNS: Final = (
+    b"[",
+    b"{",
+    b'{"a":',
+    b"[1,",
+    b"l",
+    b"d1:a",
+    b"\x0a\x02",
+    b"\x0b",
+    b"\xff",
+    b"\\",
+)
 """What nests, or does not end, when it is repeated."""
 
 

@@ -258,7 +258,7 @@ def _jsonl(data: bytes) -> bool:
 
 def _folder(data: bytes, root: Path) -> bool:
     """A folder that somebody left: see ``FILE_END``."""
-    index, torrent, *archives = (*data.split(FILE_END), b"", b"")
+    index, torrent, *archives = (*data.split(FILE_END, 9), b"", b"")
     root.mkdir()
     try:
         (root / "index").write_bytes(index)

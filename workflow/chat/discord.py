@@ -48,6 +48,7 @@ MAX_NAME_LENGTH: Final = 256
 _BUFFER = 256 * 1024
 _STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1, ord(","): 0}
 _WORDS = bytes(byte for byte in range(256) if byte not in _STEPS and byte != ord('"'))
+_LAST = 4  # parts between quotation marks: at least one string among them is whole
 _TAIL = 1024
 _MAX_SIZE = (1 << 63) - 1
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -144,9 +145,9 @@ class _Guarded:
 
     def _marks_of(self, chunk: bytes) -> bytes:
         """The brackets, braces and commas of ``chunk`` that stand outside of strings."""
-        unescaped = (self._escape + chunk).replace(rb"\\", b"")
+        unescaped = (self._escape + chunk).replace(rb"\\", b"__")
         self._escape = unescaped[-1:] if unescaped.endswith(b"\\") else b""
-        parts = unescaped.replace(rb"\"", b"").split(b'"')
+        parts = unescaped.replace(rb"\"", b"__").split(b'"')
         outside = parts[1::2] if self._in_string else parts[::2]
         self._check_names(parts)
         self._in_string ^= len(parts) % 2 == 0
@@ -154,9 +155,9 @@ class _Guarded:
 
     def _check_names(self, parts: list[bytes]) -> None:
         """Raises ``ValueError`` for a long string with a colon behind it."""
-        if self._string_length + max(map(len, parts)) <= MAX_NAME_LENGTH:
-            self._string_length += len(parts[-1]) + len(parts[-2:][0])  # at least what it is
-            return
+        if self._string_length + max(map(len, parts)) <= MAX_NAME_LENGTH and len(parts) > _LAST:
+            parts = parts[(len(parts) - _LAST) // 2 * 2 :]  # what follows asks for the last string
+            self._string_length = 0
         is_string = self._in_string
         for part in parts:
             if is_string:

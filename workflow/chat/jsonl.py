@@ -168,7 +168,8 @@ def _read(text: bytes) -> Channel | Line:
         return _channel(value["channel"])
     raw = value.get("raw")
     message = None if raw is None else _message(_bytes(value, "raw"))
-    return Line(None if value.keys() == {"raw"} else _post(value), message)
+    is_raw = message is not None and value.keys() == {"raw"}
+    return Line(None if is_raw else _post(value), message)
 
 
 def _message(encoded: bytes) -> ArchivedMessage:

@@ -69,6 +69,8 @@ def read_local(folder: Path, url: str, *, at_most: int) -> bytes:
             content = file.read(at_most + 1)
     except OSError as error:
         raise ValueError(f"it cannot be read: {error.strerror}") from error
+    except RuntimeError as error:  # before Python 3.13
+        raise ValueError("it cannot be read: its links lead in a circle") from error
     if len(content) > at_most:
         raise ValueError(f"it is longer than the {at_most} bytes that are left in the message")
     return content

@@ -99,7 +99,12 @@ class _Signed:
 
     message: ArchivedMessage
     signer: PublicKey
-    id: str
+    envelope: bytes
+
+    @property
+    def id(self) -> str:
+        """What others call the message by that is in this envelope."""
+        return "0x" + keccak256(self.signer.format(compressed=False) + self.envelope).hex()
 
     def post(
         self, chat_id: str, clock: int, kind: str, *, text: str = "", target: str = ""
@@ -150,8 +155,7 @@ def _opened(message: ArchivedMessage) -> Post | Unreadable:
     signer = _recovered(opened.signature, opened.payload)
     if signer is None:
         return Unreadable("unsigned")
-    message_id = keccak256(signer.format(compressed=False) + envelope)
-    return _READERS[opened.type](_Signed(message, signer, "0x" + message_id.hex()), opened.payload)
+    return _READERS[opened.type](_Signed(message, signer, envelope), opened.payload)
 
 
 def _few_fields(data: bytes) -> dict[int, slice]:

@@ -103,14 +103,13 @@ app.command(
         "export rescued/0x02ab.torrent --format discord-json out/",
     )
 )(export)
-app.add_typer(importing)
+app.add_typer(importing, name="import")
 app.command(
     epilog=examples(
-        "adopt ~/.status/data/archivedata/0x02ab... --community chess",
-        "adopt rescued/ --community chess --torrent chess.torrent",
+        "adopt ~/status/archivedata/0x02ab --community chess",
+        "adopt rescued/ --community chess --torrent a.torrent",
     )
 )(adopt)
-app.command(epilog=examples("check", "check --only 'two devices'"))(check)
 app.command(
     epilog=ABOUT
     + examples(
@@ -120,3 +119,4 @@ app.command(
         "inspect archivedata/0x02ab /mnt/backup/0x02ab",
     )
 )(inspect)
+app.command(epilog=examples("check", "check --only 'two devices'"))(check)
