@@ -171,6 +171,23 @@ def test_while_another_process_holds_the_directory_only_rehearsals_are_done(
     assert said.err.startswith("[data-directory-locked] ")
 
 
+def test_ratchet_keys_are_imported_and_never_shown(garden: CommandLine, tmp_path: Path) -> None:
+    (told,) = json.loads(garden("status", "--json").out)
+    secret, keys = "5e" * 32, tmp_path / "keys.txt"
+    keys.write_text(f"# of 2024\n{secret} 1704067200010 {told['id']}\n")
+    said = garden("import", "ratchet-keys", str(keys), "--encrypt")
+    assert said.code == 0
+    assert said.out.startswith("gardeners: key ")
+    keys.write_text(f"{secret} 1704067200010 0x02{'ab' * 32}\n")
+    unknown = garden("import", "ratchet-keys", str(keys))
+    assert (unknown.code, unknown.err.split()[0]) == (1, "[community-unknown]")
+    keys.write_text(f"{secret} yesterday\n")
+    bad = garden("import", "ratchet-keys", str(keys))
+    assert (bad.code, bad.err.split()[0]) == (1, "[key-file]")
+    assert "line 1" in bad.err
+    assert all(secret not in one.out + one.err for one in (said, unknown, bad))
+
+
 @pytest.mark.skipif(not REAL.is_dir(), reason="the real exports in ../shared/data are not here")
 def test_real_exports_are_imported(nowhere: CommandLine) -> None:
     said = nowhere("import", "discord", str(REAL / "cre8r-dao"), "--create", "cre8r", "--json")

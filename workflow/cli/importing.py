@@ -111,6 +111,37 @@ def jsonl(
     )  # fmt: skip
 
 
+@importing.command(
+    "ratchet-keys",
+    epilog=examples("import ratchet-keys keys.txt", "import ratchet-keys keys.txt --encrypt"),
+)
+def ratchet_keys(
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="Lines: KEY TIME COMMUNITY.")],
+    *,
+    encrypt: Annotated[
+        bool, typer.Option("--encrypt", help="Write archives for holders of the key from now on.")
+    ] = False,
+    data_dir: DataDir,
+) -> None:
+    """Import the keys of encrypted communities.
+
+    A line is a key (64 hexadecimal digits), the time it was made (milliseconds since 1970), and the
+    community's id. Archives and indexes that wait for a key are read when 'run' goes on. With
+    --encrypt, a control node writes its archives for the holders of its newest key.
+    """
+    from workflow.inspection import read_ratchet_keys  # noqa: PLC0415
+
+    async def work(node: Node) -> None:
+        for key in read_ratchet_keys(path):
+            known = await node.find(f"0x{key.group_id.hex()}")
+            await node.add_ratchet_key(known.id, key)
+            if encrypt:
+                await node.set_encrypted(known.id, is_encrypted=True)
+            say(f"{known.name}: key {key.id.hex()[:16]} is here.")
+
+    _with_node(data_dir, work)
+
+
 def adopt(
     path: Annotated[Path, typer.Argument(metavar="PATH", help="A folder, an index, a .torrent.")],
     *,

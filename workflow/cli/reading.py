@@ -6,7 +6,7 @@ import os
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -20,6 +20,7 @@ from workflow.cli.words import note, say
 if TYPE_CHECKING:
     from workflow.archive.message import ArchivedMessage
     from workflow.archive.windows import Window
+    from workflow.assembly import View
     from workflow.chat.post import Channel, Post
     from workflow.sources import Reader, Source
 
@@ -82,10 +83,13 @@ def messages(
         raise typer.BadParameter("name either --limit or --tail")
     window = _window(since, until)
     matches = _matching(author, grep)
+    names = [name.removeprefix("#").casefold() for name in channel or []]
+    if "" in names:
+        raise typer.BadParameter("a channel has a name", param_hint="--channel")
     with source_at(source, data_dir, ratchet_key, confirmed=confirmed) as opened:
         reader = Reader(opened)
         transcript = Transcript(reader.channels)
-        wanted = _Wanted(opened, reader, channel or [], matches, transcript.remember)
+        wanted = _Wanted(opened, reader, names, matches, transcript.remember)
         chosen = wanted.newest(window, tail) if tail else wanted.oldest(window, limit)
         told = set[str]()
         if not as_json:
@@ -112,24 +116,19 @@ def source_at(
     Raises ``UnknownCommunityError``, ``DataDirectoryError``, ``KeyFileError``, and what
     ``workflow.sources.LeftHistory`` raises.
     """
-    from workflow.errors import JournalMissingError, UnknownCommunityError  # noqa: PLC0415
     from workflow.inspection import read_ratchet_keys  # noqa: PLC0415
     from workflow.sources import LeftHistory, StoredHistory  # noqa: PLC0415
 
-    if not _is_path(text):
-        try:
-            view = view_of(data_dir)
-            with view.journal as journal:
-                id = journal.run(lambda tx: find(view, tx, text).id)
-                if ratchet_key is not None:
-                    raise typer.BadParameter(
-                        "a community's keys are in the data directory", param_hint="--ratchet-key"
-                    )
-                yield StoredHistory(view.tools, journal.run, id, is_confirmed=confirmed)
-                return
-        except (JournalMissingError, UnknownCommunityError):
-            if not Path(text).exists():
-                raise
+    known = None if _is_path(text) else _known(text, data_dir)
+    if known is not None:
+        view, id = known
+        with view.journal as journal:
+            if ratchet_key is not None:
+                raise typer.BadParameter(
+                    "a community's keys are in the data directory", param_hint="--ratchet-key"
+                )
+            yield StoredHistory(view.tools, journal.run, id, is_confirmed=confirmed)
+        return
     if confirmed:
         raise typer.BadParameter("archives hold what they hold", param_hint="--confirmed")
     yield LeftHistory(Path(text), read_ratchet_keys(ratchet_key) if ratchet_key else ())
@@ -160,14 +159,14 @@ class _Wanted:
         self,
         source: Source,
         reader: Reader,
-        channels: list[str],
+        names: list[str],
         matches: Callable[[Post], bool],
         remember: Callable[[Post], None],
     ) -> None:
         self.seen = self.count = 0
         self._source = source
         self._reader = reader
-        self._names = [name.removeprefix("#").casefold() for name in channels]
+        self._names = names
         self._matches = matches
         self._remember = remember
         self._in: dict[str, bool] = {}
@@ -263,8 +262,31 @@ def _matching(author: str, grep: str) -> Callable[[Post], bool]:
     return matches
 
 
+def _known(text: str, data_dir: Path) -> tuple[View, str] | None:
+    """The community of this name with its data directory; None when there is a file instead."""
+    from workflow.errors import JournalMissingError, UnknownCommunityError  # noqa: PLC0415
+
+    try:
+        view = view_of(data_dir)
+        try:
+            return view, view.journal.run(lambda tx: find(view, tx, text).id)
+        except BaseException:
+            view.journal.close()
+            raise
+    except (JournalMissingError, UnknownCommunityError):
+        if not _is_there(text):
+            raise
+        return None
+
+
 def _is_path(text: str) -> bool:
     return os.sep in text or text.startswith(".") or text.endswith(".torrent")
+
+
+def _is_there(text: str) -> bool:
+    with suppress(OSError):  # Some names are too long for any file.
+        return Path(text).exists()
+    return False
 
 
 def _window(since: str, until: str) -> Window:
