@@ -12,6 +12,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from tests.faces.chatter import (
     CHANNELS,
@@ -29,6 +30,8 @@ from tests.faces.command_line import COMMAND, PATIENCE, CommandLine, environment
 from workflow.adapters.clock.manual import ManualClock
 from workflow.chat.jsonl import Line, read_lines
 from workflow.chat.post import Channel, Post
+from workflow.cli.app import app
+from workflow.errors import DataDirectoryError
 from workflow.importing import read_discord, read_jsonl
 
 MESSAGES = 11
@@ -172,15 +175,17 @@ def test_pages_ask_no_network_and_escape_everything(chat: CommandLine, tmp_path:
     assert (tmp_path / "out" / "files").is_dir()
 
 
-def test_what_is_there_is_never_written_over(chat: CommandLine, tmp_path: Path) -> None:
+def test_what_is_there_is_never_written_over(chatting: Path, tmp_path: Path) -> None:
     for form in ("jsonl", "html", "discord-json"):
         kept = tmp_path / f"out-{form}"
         kept.mkdir()
         (kept / "mine").write_text("kept")
-        said = chat("export", "gardeners", "--format", form, str(kept))
-        assert (said.code, said.out) == (1, "")
-        assert said.err.startswith("[data-directory] the export's folder is not empty")
-        assert str(kept) in said.err
+        arguments = ["gardeners", "--format", form, str(kept), "--data-dir", str(chatting)]
+        said = CliRunner().invoke(app, ["export", *arguments])
+        assert isinstance(said.exception, DataDirectoryError)
+        assert said.exception.explained().startswith(
+            f"[data-directory] the export's folder is not empty ({kept})"
+        )
         assert [path.name for path in kept.iterdir()] == ["mine"]
     assert len(list(tmp_path.iterdir())) == 3, "nothing is left beside them"
 

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer import Exit
 from typer.testing import CliRunner
 
 from tests.faces.chatter import (
@@ -34,6 +35,7 @@ from workflow.chat.jsonl import Line, read_lines
 from workflow.chat.post import Channel, Post
 from workflow.cli.app import app
 from workflow.cli.place import view_of
+from workflow.cli.reading import say_what_is_missing
 
 ASKED = "and tomatoes? (edited)"
 LIKED = f"(reacts to Mia: {'a' * 40}…) 👍"
@@ -119,6 +121,7 @@ def test_nothing_that_a_terminal_obeys_is_shown(chat: CommandLine) -> None:
         (["--channel", "22222222", "--limit", "1"], [f"(to an earlier message) {ASKED}"]),
         (["--channel", SEEDS[:80], "--since", "2024-01-09", "--limit", "1"], ["[bed.png, 1.0 kB]"]),
         (["--channel", "quiet"], []),
+        (["--channel", "0ff", "--limit", "1"], []),
         (["--channel", "quiet", "--channel", "general", "--limit", "1"], ["Good morning"]),
     ],
     ids=str,
@@ -157,6 +160,7 @@ def test_expressions_are_looked_for_in_texts_and_names_of_files(
         (["--grep", "(a+)+$"], 2, "took longer than 1 second"),
         (["--limit", "0"], 2, "Invalid value for '--limit'"),
         (["--limit", "1", "--tail", "1"], 2, "either --limit or --tail"),
+        (["--channel", "#"], 2, "a channel has a name"),
         (["--channel", "genral"], 1, "such as 'general'."),
         (["--ratchet-key", "keys.txt"], 2, "keys are in the data directory"),
     ],
@@ -176,6 +180,8 @@ def test_what_cannot_be_meant_is_refused(
         ("nobody", "[community-unknown]"),
         ("./nothing", "[archives-not-found]"),
         ("nothing.torrent", "[archives-not-found]"),
+        ("a" * 300, "[community-unknown]"),
+        ("./" + "a" * 300, "[archives-not-found] they cannot be read"),
         ("/", "[archives-not-found]"),
     ],
 )
@@ -197,17 +203,21 @@ def test_lines_for_programs_hold_everything(chat: CommandLine) -> None:
     assert HOSTILE in [one.post.text for one in lines if isinstance(one.post, Post)]
 
 
-def test_archives_that_lie_anywhere_say_the_same(chat: CommandLine, archives: str) -> None:
-    stored = told(chat("messages", "gardeners", "--json", "--until", "2024-01-31").out)[1]
+def test_archives_that_lie_anywhere_say_the_same(chatting: Path, archives: str) -> None:
+    def shown(*arguments: str) -> str:
+        said = CliRunner().invoke(app, ["messages", *arguments, "--data-dir", str(chatting)])
+        assert said.exit_code == 0
+        return said.stdout
+
+    stored = told(shown("gardeners", "--json", "--until", "2024-01-31"))[1]
     folder = Path(archives)
     for path in (folder, folder / "1", folder / "1" / "1.torrent", folder / "1" / "index.1"):
-        left = told(chat("messages", str(path), "--json").out)[1]
+        left = told(shown(str(path), "--json"))[1]
         assert [one for one in left if one in stored] == stored
         assert [one.post.text for one in left if one.post and one not in stored] == [
             "a word from elsewhere"  # a bare folder does not say whose it is
         ]
-    shown = chat("messages", archives, "--tail", "2", "--channel", "22222222")
-    assert "#22222222  Ann" in shown.out
+    assert "#22222222  Ann" in shown(archives, "--tail", "2", "--channel", "22222222")
 
 
 def test_a_folder_needs_no_data_directory(nowhere: CommandLine, chatting: Path) -> None:
@@ -220,6 +230,18 @@ def test_a_folder_needs_no_data_directory(nowhere: CommandLine, chatting: Path) 
     assert said.code == 2
 
 
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_a_name_that_is_no_community_may_be_a_file(
+    chatting: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_kept: bool
+) -> None:
+    shutil.copytree(chatting / "archives" / ID, tmp_path / "rescued")
+    monkeypatch.chdir(tmp_path)
+    data_dir = chatting if is_kept else tmp_path / "nothing"
+    arguments = ["messages", "rescued", "--limit", "1", "--data-dir", str(data_dir)]
+    said = CliRunner().invoke(app, arguments)
+    assert (said.exit_code, texts(said.stdout)) == (0, ["Good morning"])
+
+
 def test_an_archive_that_cannot_be_read_is_named_and_the_others_are_shown(
     chat: CommandLine, archives: str, tmp_path: Path
 ) -> None:
@@ -227,10 +249,21 @@ def test_an_archive_that_cannot_be_read_is_named_and_the_others_are_shown(
     with (tmp_path / "left" / "1" / "data").open("r+b") as data:
         data.seek(20)
         data.write(b"\xff" * 20)
-    said = chat("messages", str(tmp_path / "left"))
+    said = chat("messages", str(tmp_path / "left"), "--tail", "9")
     assert said.code == 4
+    assert said.err.count("  ! ") == 1, "however often it was tried"
     assert texts(said.out)[0] == "[bed.png, 1.0 kB]"
     assert re.search(r"\n?  ! archive 0x[0-9a-f]{64}: ", said.err)
+
+
+def test_of_many_problems_the_first_ones_are_named(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(Exit):
+        say_what_is_missing({}, [f"archive {n}" for n in range(12)])
+    assert capsys.readouterr().err.splitlines()[8:] == [
+        "  ! archive 8",
+        "  ! archive 9",
+        "  ! and 2 more",
+    ]
 
 
 def test_encrypted_archives_are_read_with_their_key(locked: Path, tmp_path: Path) -> None:

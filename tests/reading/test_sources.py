@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Literal
 
 import pytest
 from hypothesis import given
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from tests.chat.sample_posts import CHAT_ID, COMMUNITY_ID, posts, sign_digest
 from tests.faces import chatter
-from workflow import sources
+from workflow import exporting, sources
 from workflow.archive.message import ArchivedMessage
 from workflow.archive.windows import Window
 from workflow.chat.payload import archived
@@ -135,6 +136,23 @@ def test_what_a_message_claims_to_stand_in(
     else:
         assert said.post is None
         assert reader.unreadable == {reason: 1}
+
+
+@pytest.mark.parametrize("format", ["jsonl", "html"])
+def test_it_is_told_how_far_an_export_is(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, format: Literal["jsonl", "html"]
+) -> None:
+    monkeypatch.setattr(exporting, "STEP", 2)
+    told: list[tuple[int, int, str]] = []
+    made = [message(str(n), TIME_MS + n) for n in range(5)]
+    export(Told(made), format, tmp_path / "out", lambda *how_far: told.append(how_far))
+    assert (
+        told
+        == {
+            "jsonl": [(2, 0, "messages"), (4, 0, "messages")],
+            "html": [(2, 0, "messages read"), (4, 0, "messages read"), (5, 5, "messages written")],
+        }[format]
+    )
 
 
 CHATS = st.sampled_from([CHAT_ID, OTHER_CHAT])

@@ -25,7 +25,7 @@ from workflow.ports.carrier import Content
 from workflow.ports.records import Generation, Place, StoredMessage
 from workflow.ports.work import Answer, Transaction, Work
 
-PAGE: Final = 4 * 1024 * 1024
+PAGE: Final = 1024 * 1024
 """Bytes of messages that are read at once."""
 
 

@@ -272,7 +272,7 @@ def _attachment(described: dict[str, Any]) -> Attachment:
     return Attachment(
         _text(described, "id"),
         name,
-        min(max(size, 0), _MAX_SIZE) if isinstance(size, int) else 0,
+        min(max(int(size), 0), _MAX_SIZE) if isinstance(size, int) else 0,
         _text(described, "contentType") if "contentType" in described else content_type_of(name),
         # Where media were saved, "url" is the path; our own exports keep the address besides.
         _text(described, "canonicalUrl" if "canonicalUrl" in described else "url"),

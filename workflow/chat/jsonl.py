@@ -234,7 +234,7 @@ def _reference(value: Any) -> Reference | None:
 
 def _attachment(value: dict[str, Any]) -> Attachment:
     name, size = _text(value, "name"), value.get("size", 0)
-    if not (isinstance(size, int) and 0 <= size <= _MAX_SIZE):
+    if not (isinstance(size, int) and 0 <= size <= _MAX_SIZE) or isinstance(size, bool):
         raise ValueError("an attachment's 'size' is no number of bytes")
     return Attachment(
         _text(value, "id"),

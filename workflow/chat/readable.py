@@ -62,6 +62,7 @@ _SEGMENT_PAYLOAD = 4  # of a SegmentMessage; the signed envelope has no such fie
 _ENCRYPTED_MESSAGE, _PUBLIC_MESSAGE = 101, 102  # of a ProtocolMessage
 _DISCORD_MESSAGE = 99  # of a ChatMessage
 _MAX_FIELDS = 64
+_MAX_SIZE = (1 << 63) - 1  # what an export can be read with
 _SIGNATURE_LENGTH = 65
 _ID_LENGTH = 68  # of a community's id: 0x and 33 bytes in hexadecimal
 _TOLERANCE_MS = 60_000  # between a sender's clock and the second that the archive tells
@@ -234,7 +235,7 @@ def _read_import(signed: _Signed, chat: ChatMessage) -> Post | Unreadable:
             Attachment(
                 each.id,
                 each.file_name,
-                each.file_size_bytes,
+                min(each.file_size_bytes, _MAX_SIZE),
                 each.content_type,
                 each.url,
                 each.payload or None,

@@ -164,9 +164,9 @@ class SqliteMessages:
         at_least: int,
     ) -> list[StoredMessage]:
         """A page of all messages in archive order, whichever archive holds them."""
-        rows = tx.execute(
-            MESSAGES, (_number(tx, community), window.start, window.end, *(after or START))
-        )
+        behind = after or START
+        start = max(window.start, behind.time)  # Else each page would walk over all before it.
+        rows = tx.execute(MESSAGES, (_number(tx, community), start, window.end, *behind))
         page: list[StoredMessage] = []
         size = 0
         for row in rows:
