@@ -5,7 +5,7 @@ PYTHON  ?= python3
 VENV    ?= .venv
 DIST    ?= dist
 WORKERS ?= auto
-# More arguments for pytest: make test ARGS="-k lifecycle -x"
+# More arguments for pytest, or for fuzz: make test ARGS="-k lifecycle -x"
 ARGS    ?=
 
 BIN   := $(VENV)/bin
@@ -16,7 +16,7 @@ PB    := workflow/archive/pb
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format types contracts wheel diagrams proto bench check clean
+.PHONY: help demo test lint format types contracts wheel diagrams proto fuzz bench check clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +62,9 @@ diagrams: $(STAMP) ## draw the lifecycles from their tables into diagrams/
 proto: $(STAMP) ## generate workflow/archive/pb from workflow/archive/proto
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m grpc_tools.protoc -I $(PROTO) \
 	  --python_out=$(PB) --mypy_out=$(PB) $(wildcard $(PROTO)/*.proto)
+
+fuzz: $(STAMP) ## changed inputs for ten minutes an entry: make fuzz ARGS="--minutes 1 index"
+	$(BIN)/python -m tests.fuzz $(ARGS)
 
 bench: $(STAMP) ## run every benchmark
 	@set -e; for file in $(wildcard benchmarks/*.py); do \

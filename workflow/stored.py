@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Final, TypeVar
 
 from workflow.actions.tools import Tools
@@ -73,4 +72,4 @@ class Pages:
             raise ContentDamagedError(
                 f"message {one.sequence} is not in the archive that should hold it", place=name
             )
-        return replace(one, encoded=encoded)
+        return one._replace(encoded=encoded)

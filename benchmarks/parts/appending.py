@@ -17,7 +17,7 @@ from benchmarks.parts.stores import (
     messages,
     opened,
 )
-from workflow.archive.index import encode_index
+from workflow.archive.index import IndexEntry, encode_index
 from workflow.archive.windows import Window
 from workflow.files.appending import Appending
 from workflow.files.torrents import seal_generation, write_torrent
@@ -53,7 +53,7 @@ def _append_made_up(store: Store, size: int) -> None:
     store.tools.folder.make(content)
     appending = Appending(content)
     week = [one.encoded for one in messages(A_WEEK, ANCHOR, WEEK)]
-    entries = []
+    entries: list[IndexEntry] = []
     while appending.length < size:
         start = ANCHOR + len(entries) * WEEK
         appending.begin(Window(start, start + WEEK), TOPICS)

@@ -29,12 +29,12 @@ from workflow.ports.carrier import Content
 from workflow.ports.records import Generation
 
 WEEKS: Final = 52
-REFERENCE: Final = (
+TABLE: Final = (
     "CREATE TABLE waku_messages (sig BLOB NOT NULL, timestamp INT NOT NULL, topic TEXT NOT NULL,"
     " payload BLOB NOT NULL, padding BLOB NOT NULL, hash TEXT PRIMARY KEY NOT NULL,"
-    " third_party_id TEXT DEFAULT '')",
-    "CREATE INDEX waku_messages_timestamp_topic ON waku_messages (timestamp, topic)",
+    " third_party_id TEXT DEFAULT '')"
 )
+INDEX: Final = "CREATE INDEX waku_messages_timestamp_topic ON waku_messages (timestamp, topic)"
 INSERT: Final = "INSERT OR REPLACE INTO waku_messages VALUES (?, ?, ?, ?, ?, ?, ?)"
 
 
@@ -75,12 +75,13 @@ async def run(directory: Path, numbers: tuple[int, ...], times: int) -> None:
 async def _baseline(directory: Path, content: Content, synchronous: str) -> None:
     """The reference's table, one transaction for each archive; nothing is checked."""
     path = directory / "reference.sqlite3"
+    path.unlink(missing_ok=True)
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("PRAGMA page_size=4096")
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute(f"PRAGMA synchronous={synchronous}")
-        for statement in REFERENCE:
-            connection.execute(statement)
+        connection.execute(TABLE)
+        connection.execute(INDEX)
         for entry in _entries(content):
             archive = WakuMessageArchive.FromString(read_archive(content.data, entry))
             connection.execute("BEGIN IMMEDIATE")
@@ -100,8 +101,6 @@ async def _baseline(directory: Path, content: Content, synchronous: str) -> None
                 ),
             )
             connection.execute("COMMIT")
-    for file in directory.glob(f"{path.name}*"):
-        file.unlink()
 
 
 def _entries(content: Content) -> list[IndexEntry]:
@@ -116,14 +115,12 @@ async def _adopt(store: Store, source: Content) -> list[str]:
     entries = _entries(source)
     generation = Generation(store.id, 1, 1, "", content.data_length, is_own=True)
     await store.journal.run(lambda tx: store.tools.store.adopt_generation(tx, generation, entries))
-    instances = [store.tools.store.instance_of(store.id, 1, one.id) for one in entries]
-    return instances
+    return [store.tools.store.instance_of(store.id, 1, one.id) for one in entries]
 
 
 async def _import(store: Store, instances: list[str]) -> None:
     for instance in instances:
-        answer = await import_messages(store.tools, store.work(instance))
-        await store.commit(answer)
+        await store.commit(await import_messages(store.tools, store.work(instance)))
 
 
 async def _import_all(original: Path, place: Path) -> None:

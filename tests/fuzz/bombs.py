@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from tests.chat.sample_exports import CHANNEL, export, message
+from tests.fuzz.seeds import unsigned
 from tests.fuzz.targets import ENTRY, FILE_END
 from tests.inspection.made_archives import KEY, START, TOPIC, WEEK, made
 from workflow.archive.announcement import MAX_MESSAGE_LENGTH
@@ -40,10 +41,6 @@ def _entry(number: int, topics: tuple[bytes, ...] = (TOPIC,)) -> IndexEntry:
 
 def _in_index(metadata: bytes) -> bytes:
     return field(1, field(1, b"0x" + b"ab" * 32) + field(2, field(2, metadata)))
-
-
-def _content(type: int, content: bytes) -> bytes:
-    return bytes([type]) + content
 
 
 BOMBS: Final[dict[str, dict[str, Callable[[], bytes]]]] = {
@@ -100,19 +97,19 @@ BOMBS: Final[dict[str, dict[str, Callable[[], bytes]]]] = {
         "a long signature": lambda: field(1, bytes(MAX_CHUNK_WEIGHT - 9)),
     },
     "content": {
-        "attachments": lambda: _content(
-            0, field(99, field(1, b"8") + field(8, b"\x28\x01" * 9000) * (MAX_ATTACHMENTS - 1))
+        "attachments": lambda: unsigned(
+            1, field(99, field(1, b"8") + field(8, b"\x28\x01" * 9000) * (MAX_ATTACHMENTS - 1))
         ),
-        "small fields of an import": lambda: _content(
-            0, field(99, b"\x42\x00" * (MAX_CHUNK_WEIGHT // 2 - 999))
+        "small fields of an import": lambda: unsigned(
+            1, field(99, b"\x42\x00" * (MAX_CHUNK_WEIGHT // 2 - 999))
         ),
-        "imports": lambda: _content(0, field(99, b"\x42\x00" * (MAX_ATTACHMENTS - 1)) * 63),
-        "an author": lambda: _content(
-            0, field(99, field(6, b"\x0a\x00" * (MAX_CHUNK_WEIGHT // 2 - 999)))
+        "imports": lambda: unsigned(1, field(99, b"\x42\x00" * (MAX_ATTACHMENTS - 1)) * 63),
+        "an author": lambda: unsigned(
+            1, field(99, field(6, b"\x0a\x00" * (MAX_CHUNK_WEIGHT // 2 - 999)))
         ),
-        "text": lambda: _content(0, field(3, b"x" * (MAX_CHUNK_WEIGHT - 999))),
-        "a time of editing": lambda: _content(
-            0, field(99, field(1, b"8") + field(4, b"9" * 10**6))
+        "text": lambda: unsigned(1, field(3, b"x" * (MAX_CHUNK_WEIGHT - 999))),
+        "a time of editing": lambda: unsigned(
+            1, field(99, field(1, b"8") + field(4, b"9" * 10**6))
         ),
     },
     "discord": {

@@ -11,6 +11,7 @@ import resource
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,13 +28,13 @@ SECONDS_PER_BYTE: Final = 0.1 / (1024 * 1024)
 MAX_MEMORY: Final = 256 * 1024 * 1024
 """Bytes that one input may take besides ``MEMORY_PER_BYTE``."""
 
-MEMORY_PER_BYTE: Final = 6
+MEMORY_PER_BYTE: Final = 16
 """An input of the greatest length that is allowed is copied, parsed and encoded again."""
 
 _CEILING = 3 * 1024**3
-_PATIENCE = 20  # seconds of the processor, then it is interrupted
+_PATIENCE = 5  # seconds of the processor, then it is interrupted
 _SLOWER_WHEN_TRACED = 5  # coverage looks at each line
-_SMALLEST_TRIES = 3000
+_SHRINKING = 30  # seconds of the processor at most, to make an input smaller
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
@@ -45,8 +46,7 @@ class FindingError(AssertionError):
     """An input that does harm. Its words are all that is needed to replay it."""
 
     def __init__(self, target: str, data: bytes, what: str) -> None:
-        shown = data.hex() if len(data) <= 2000 else f"{data[:2000].hex()}... of {len(data)} bytes"
-        super().__init__(f"{what}\n  python -m tests.fuzz --replay {target} {shown}")
+        super().__init__(f"{what}\n  python -m tests.fuzz --replay {target} {data.hex()}")
         self.data = data
         self.what = what
 
@@ -79,19 +79,17 @@ def examine(target: Target, data: bytes) -> Cost:
 
 def smallest(target: Target, finding: FindingError) -> FindingError:
     """The finding with as many bytes left out as possible; the others are zeros where possible."""
-    best, tries = finding, 0
+    best, until = finding, time.thread_time() + _SHRINKING
     for simpler in (_shorter, _plainer):
         step = max(len(best.data) // 2, 1)
-        while step and tries < _SMALLEST_TRIES:
+        while step:
             at = 0
-            while at < len(best.data) and tries < _SMALLEST_TRIES:
-                tries += 1
-                again = _fails(target, simpler(best.data, at, step), like=finding)
-                if again is None or again.data == best.data:
+            while at < len(best.data) and time.thread_time() < until:
+                data = simpler(best.data, at, step)
+                again = None if data == best.data else _fails(target, data, like=finding)
+                best = again or best
+                if again is None or simpler is _plainer:
                     at += step
-                else:
-                    best = again
-                    at += step if simpler is _plainer else 0
             step //= 2
     return best
 
@@ -121,8 +119,9 @@ def _measured(target: Target, data: bytes) -> Cost:
         with _limited():
             accepted = target.run(data)
     except (Exception, HangError) as error:
-        kind = type(error).__name__
-        raise FindingError(target.name, data, f"{kind}: {str(error)[:300]}") from error
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        kind = f"{type(error).__name__} at {Path(where.filename).name}:{where.lineno}"
+        raise FindingError(target.name, data, f"{kind} {str(error)[:300]}") from error
     return Cost(time.thread_time() - started, max(_peak() - before, 0), accepted)
 
 

@@ -22,8 +22,9 @@ from workflow.errors import TorrentInvalidError
 MAX_LENGTH: Final = 1024 * 1024
 """Bytes that mutation makes of an input at most."""
 
-NUMBERS: Final = (0, 1, 127, 128, 255, 300, 4096, 102_400, 100_001, 10**9, 10**12) + tuple(
-    (1 << bits) + more for bits in (31, 32, 53, 63, 64, 70) for more in (-1, 0)
+NUMBERS: Final = (
+    *(0, 1, 127, 128, 255, 300, 4096, 102_400, 100_001, 10**9, 10**12),
+    *((1 << bits) + more for bits in (31, 32, 53, 63, 64, 70) for more in (-1, 0)),
 )
 """Where lengths, counts and times break."""
 
@@ -52,7 +53,7 @@ TEXTS: Final = tuple(
 )
 """Words that one of the notations gives a meaning to."""
 
-VALUES: Final = (
+VALUES: Final[tuple[Any, ...]] = (
     *(
         None,
         True,
@@ -98,6 +99,13 @@ PATTERNS: Final = (
     b"\\",
 )
 """What nests, or does not end, when it is repeated."""
+
+
+CONTENTS: Final = (b"", b"\0", b"\xff" * 33, b"none", b"seed" * 2, b"9" * 30)
+"""What may stand for any content of a field of protobuf."""
+
+MAX_DEPTH: Final = 6
+"""Levels of protobuf that are taken apart at most."""
 
 
 class Step(NamedTuple):
@@ -201,27 +209,23 @@ def _protobuf(data: bytes, where: int, what: int, depth: int = 0) -> bytes:
         found = list(fields(data, at_most=1000))
     except WireError:
         found = []
-    if not found or depth == 4:
-        return _flip(data, where, what) if what % 2 else VALUES_OF_FIELDS[what % 6]
+    if not found or depth == MAX_DEPTH:
+        return _flip(data, where, what) if what % 2 else CONTENTS[what % len(CONTENTS)]
     place = where % len(found)
     start = found[place - 1].end if place else 0
     number, content, end = found[place]
-    before, whole, after = data[:start], data[start:end], data[end:]
-    tag = varint(number << 3 | LENGTH_DELIMITED)
-    if what % 3 and whole.startswith(tag):
+    whole = data[start:end]
+    if what % 3 and whole.startswith(varint(number << 3 | LENGTH_DELIMITED)):
         inner = _protobuf(data[content:end], where // len(found), what // 3, depth + 1)
-        return before + field(number, inner) + after
-    match what // 3 % 5:
-        case 0:
-            return before + after
-        case 1:
-            return before + whole * (2, 17, 1001)[where % 3] + after
-        case 2:
-            return after + whole + before
-        case 3:
-            return before + varint(number << 3) + varint(NUMBERS[where % len(NUMBERS)]) + after
-        case _:
-            return before + field(where % 120 + 1, data[content:end]) + after
+        instead = field(number, inner)
+    else:
+        instead = (
+            b"",
+            whole * (2, 17, 1001)[where % 3],
+            varint(number << 3) + varint(NUMBERS[where % len(NUMBERS)]),
+            field(where % 120 + 1, data[content:end]),
+        )[what // 3 % 4]
+    return data[:start] + instead + data[end:]
 
 
 def _bencoding(data: bytes, where: int, what: int) -> bytes:
@@ -286,8 +290,6 @@ def _part(data: bytes, where: int, what: int) -> tuple[int, int]:
     start = where % (len(data) + 1)
     return start, min(len(data), start + (1, 2, 4, 16, 64, 512, len(data))[what % 7])
 
-
-VALUES_OF_FIELDS: Final = (b"", b"\0", b"\xff" * 33, b"none", b"seed" * 2, b"9" * 30)
 
 CHANGES: Final[dict[str, Callable[[bytes, int, int], bytes]]] = {
     "flip": _flip,

@@ -9,7 +9,7 @@ from typing import Final
 
 from tests.chat.sample_exports import CHANNEL, TIME, export, message
 from tests.chat.sample_posts import CHAT_ID, COMMUNITY_ID, sign_digest
-from tests.fuzz.targets import ENTRY, FILE_END, TYPES
+from tests.fuzz.targets import ENTRY, FILE_END
 from tests.inspection.made_archives import COMMUNITY, KEY, MESSAGES, START, TOPIC, WEEK, made
 from workflow.archive.announcement import Announcement, sign
 from workflow.archive.codec import encode_archive
@@ -86,11 +86,16 @@ def seeds() -> dict[str, list[bytes]]:
             IMPORTED.payload,
             PINNED.payload,
         ],
-        "content": [bytes([TYPES.index(type)]) + content for type, content in contents],
+        "content": [unsigned(type, content) for type, content in contents],
         "discord": _exports(),
         "jsonl": _lines(),
         "folder": [_found(history) for history in histories],
     }
+
+
+def unsigned(type: int, content: bytes) -> bytes:
+    """The envelope of a message, without its signature."""
+    return field(2, content) + varint(3 << 3) + varint(type)
 
 
 def _supplemented() -> History:
@@ -149,8 +154,7 @@ def _imported_content() -> bytes:
 
 
 def _envelope(type: int, content: bytes) -> bytes:
-    signature = sign_digest(keccak256(content))
-    return field(1, signature) + field(2, content) + varint(3 << 3) + varint(type)
+    return field(1, sign_digest(keccak256(content))) + unsigned(type, content)
 
 
 def _exports() -> list[bytes]:

@@ -34,6 +34,9 @@ MAX_INDEX_SIZE: Final = 8 * 1024 * 1024
 MAX_ENTRIES: Final = 20_000
 """The most archives that an index may name: 380 years of weeks."""
 
+MAX_ENTRY_SIZE: Final = 64 * 1024
+"""The longest entry, in bytes: ten thousand topics. Shorter ones cost many times their memory."""
+
 TOPIC_LENGTH: Final = 4
 """Bytes in a content topic."""
 
@@ -146,11 +149,15 @@ def decode_index(encoded: bytes) -> tuple[IndexEntry, ...]:
     if len(encoded) > MAX_INDEX_SIZE:
         raise IndexInvalidError(f"an index of {len(encoded)} bytes is longer than {MAX_INDEX_SIZE}")
     try:
-        count = sum(1 for _ in fields(encoded, at_most=MAX_ENTRIES))
+        sizes = [end - start for _, start, end in fields(encoded, at_most=MAX_ENTRIES)]
+        if max(sizes, default=0) > MAX_ENTRY_SIZE:
+            raise IndexInvalidError(
+                f"an entry of {max(sizes)} bytes is longer than {MAX_ENTRY_SIZE}"
+            )
         archives = WakuMessageArchiveIndex.FromString(encoded).archives
     except (WireError, DecodeError) as error:
         raise IndexInvalidError(f"not an index: {error}") from error
-    if count != len(archives):
+    if len(sizes) != len(archives):
         raise IndexInvalidError(
             "an archive stands twice in the index, or something else stands in it"
         )

@@ -80,8 +80,12 @@ def fields(data: bytes, *, at_most: int) -> Iterator[Field]:
 
 def _read_varint(data: bytes, position: int) -> tuple[int, int]:
     """The number at ``position``, and the position after it."""
-    if position < len(data) and data[position] < _MORE:  # Nearly all of them are this short.
-        return data[position], position + 1
+    if position + 1 < len(data):  # Nearly all of them have one byte, or two.
+        first, second = data[position], data[position + 1]
+        if first < _MORE:
+            return first, position + 1
+        if second < _MORE:
+            return first & 0x7F | second << 7, position + 2
     value = 0
     for index, byte in enumerate(data[position : position + _MAX_VARINT_LENGTH]):
         value |= (byte & 0x7F) << 7 * index

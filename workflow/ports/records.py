@@ -115,8 +115,7 @@ class Place(NamedTuple):
     sequence: int
 
 
-@dataclass(frozen=True, slots=True)
-class StoredMessage:
+class StoredMessage(NamedTuple):
     """A message; ``encoded`` is None when its bytes were let go, and ``archive`` holds them."""
 
     sequence: int

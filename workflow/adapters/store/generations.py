@@ -23,8 +23,10 @@ INSERT_ARCHIVE: Final = (
 )
 ARCHIVE_STATES: Final = (
     "SELECT a.instance, a.entry, a.is_here, a.is_locked, coalesce(i.state, ''),"
-    " (SELECT count(*) FROM archived h WHERE h.archive = a.number)"
+    " coalesce(h.held, 0)"
     " FROM archive a LEFT JOIN instance i ON i.lifecycle = 'archive' AND i.id = a.instance"
+    " LEFT JOIN (SELECT archive, count(*) AS held FROM archived GROUP BY archive) h"
+    " ON h.archive = a.number"
     " WHERE a.community = ?1"
     " AND a.lineage = (SELECT max(lineage) FROM generation WHERE community = ?1)"
     ' ORDER BY a."offset"'
