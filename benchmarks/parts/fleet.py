@@ -85,9 +85,9 @@ def build(path: Path, fleet: Fleet) -> None:
         connection.execute("BEGIN IMMEDIATE")
         connection.executemany(
             "INSERT INTO community (id, name, control_key, control_device, control_epoch,"
-            " claimed_epoch, interval, anchor, reannounce_after, is_enabled, generation,"
-            " candidate, condition, caught_up_run)"
-            " VALUES (?, ?, ?, ?, 2, 2, ?, ?, 28800, 1, ?, 0, '', 1)",
+            " claimed_epoch, interval, anchor, reannounce_after, is_enabled, is_encrypted,"
+            " generation, candidate, condition, caught_up_run)"
+            " VALUES (?, ?, ?, ?, 2, 2, ?, ?, 28800, 1, 0, ?, 0, '', 1)",
             (
                 (id, f"c{number}", public, DEVICE, WEEK, ANCHOR,
                  int(fleet.talking <= number < fleet.talking + fleet.seeding))
@@ -108,14 +108,17 @@ def build(path: Path, fleet: Fleet) -> None:
         )
         connection.executemany(
             "INSERT INTO message (community, time, topic, encoded, weight, digest, stored_at)"
-            " VALUES (?, ?, X'01020304', zeroblob(200), 200, ?, ?)",
+            " SELECT number, ?, X'01020304', zeroblob(200), 200, ?, ? FROM community WHERE id = ?",
             (
-                (id, ANCHOR + number % 1000, number.to_bytes(32, "big"), ANCHOR + 1000.0)
+                (ANCHOR + number % 1000, number.to_bytes(32, "big"), ANCHOR + 1000.0, id)
                 for number, id in enumerate(ids[: fleet.talking])
             ),
         )
+        connection.execute(
+            "INSERT INTO unarchived SELECT community, time, topic, sequence FROM message"
+        )
         connection.executemany(
-            "INSERT INTO generation VALUES (?, 1, 1, ?, 1000, 1, 0, ?)",
+            "INSERT INTO generation VALUES (?, 1, 1, ?, 1000, 1, '', 0, ?)",
             ((id, f"magnet:{id}", float(ANCHOR)) for id in seeding),
         )
         connection.executemany(

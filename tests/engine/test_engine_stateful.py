@@ -222,7 +222,8 @@ class EngineMachine(RuleBasedStateMachine):
             )
             seen = look(SMALL, instance.state, facts, now, instance.setbacks)
             assert seen.step is None, "it should have moved on by itself"
-            if instance.due_at is None:  # A clock put back makes nobody look a second time.
+            if instance.due_at is None and seen.wake_at is not None:
+                # A clock put back makes nobody look a second time who has nothing to wait for.
                 now = max(now, self.latest)
                 seen = look(SMALL, instance.state, facts, now, instance.setbacks)
             assert instance.due_at == seen.wake_at

@@ -106,8 +106,7 @@ def test_why_of_a_community_that_is_off(garden: CommandLine) -> None:
 
 def test_why_of_a_state_that_works(garden: CommandLine) -> None:
     (data,) = (garden.data_dir / "archives").glob("*/*/data")
-    index = data.with_name("index.1")
-    index.write_bytes(b"broken")
+    data.write_bytes(b"broken" + data.read_bytes()[6:])
     started = garden.start("run")
     started.wait_until_it_says("pieces_missing")
     started.process.terminate()
