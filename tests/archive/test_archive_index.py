@@ -149,6 +149,12 @@ class TestReadingBelievesNothing:
             pass_on(entry)
         assert caught.value.place == entry.id
 
+    def test_an_entry_with_more_topics_than_any_community_has_channels(self) -> None:
+        long = replace(FIRST, topics=(b"talk",) * 11_000)
+        for pass_on in (lambda: decode_index(listed(long.encode())), lambda: encode_index([long])):
+            with pytest.raises(IndexInvalidError, match="is longer than 65536"):
+                pass_on()
+
     @pytest.mark.parametrize(
         "other",
         [

@@ -22,8 +22,8 @@ from tests.fuzz.targets import Target
 MAX_SECONDS: Final = 1.0
 """Seconds of the processor that one input may take, besides ``SECONDS_PER_BYTE``."""
 
-SECONDS_PER_BYTE: Final = 0.1 / (1024 * 1024)
-"""A target reads what it accepts, writes it and reads it again."""
+SECONDS_PER_BYTE: Final = 1.0 / (1024 * 1024)
+"""A target reads what it accepts, writes it and reads it again; a line may have two bytes."""
 
 MAX_MEMORY: Final = 256 * 1024 * 1024
 """Bytes that one input may take besides ``MEMORY_PER_BYTE``."""

@@ -127,10 +127,12 @@ def encode_index(entries: Iterable[IndexEntry]) -> bytes:
     for entry in by_offset:
         _check_entry(entry)
     _check_overlap(by_offset)
-    encoded = b"".join(
-        field(_ARCHIVES, field(_KEY, key.encode()) + field(_VALUE, value))
+    described = [
+        field(_KEY, key.encode()) + field(_VALUE, value)
         for key, value in sorted((entry.id, entry.encode()) for entry in by_offset)
-    )
+    ]
+    _check_sizes(map(len, described))
+    encoded = b"".join(field(_ARCHIVES, one) for one in described)
     if len(encoded) > MAX_INDEX_SIZE or len(by_offset) > MAX_ENTRIES:
         raise IndexInvalidError(
             f"an index of {len(by_offset)} archives and {len(encoded)} bytes is too long to be read"
@@ -150,10 +152,7 @@ def decode_index(encoded: bytes) -> tuple[IndexEntry, ...]:
         raise IndexInvalidError(f"an index of {len(encoded)} bytes is longer than {MAX_INDEX_SIZE}")
     try:
         sizes = [end - start for _, start, end in fields(encoded, at_most=MAX_ENTRIES)]
-        if max(sizes, default=0) > MAX_ENTRY_SIZE:
-            raise IndexInvalidError(
-                f"an entry of {max(sizes)} bytes is longer than {MAX_ENTRY_SIZE}"
-            )
+        _check_sizes(sizes)
         archives = WakuMessageArchiveIndex.FromString(encoded).archives
     except (WireError, DecodeError) as error:
         raise IndexInvalidError(f"not an index: {error}") from error
@@ -189,6 +188,12 @@ def _check_entry(entry: IndexEntry) -> None:
     ):
         if applies:
             raise IndexInvalidError(complaint, place=entry.id)
+
+
+def _check_sizes(sizes: Iterable[int]) -> None:
+    longest = max(sizes, default=0)
+    if longest > MAX_ENTRY_SIZE:
+        raise IndexInvalidError(f"an entry of {longest} bytes is longer than {MAX_ENTRY_SIZE}")
 
 
 def _check_overlap(by_offset: Iterable[IndexEntry]) -> None:

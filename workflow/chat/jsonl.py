@@ -58,6 +58,7 @@ MAX_LINE_MARKS: Final = 200_000
 
 _BUFFER = 1024 * 1024
 _MAX_SIZE = (1 << 63) - 1
+_BEFORE_A_LINE = b" \t\r\n\xef\xbb\xbf"  # space, and the mark with which some begin UTF-8
 _MAX_FIELDS = 16  # of an encoded message of an archive
 
 
@@ -160,6 +161,8 @@ def _attached(attachment: Attachment, with_payload: bool) -> dict[str, Any]:
 
 
 def _read(text: bytes) -> Channel | Line:
+    if not text.lstrip(_BEFORE_A_LINE).startswith(b"{"):  # As there may be a million of these.
+        raise ValueError("the line is no object")
     marks = sum(text.count(mark) for mark in (b"[", b"{", b","))
     if marks > MAX_LINE_MARKS:
         raise ValueError(f"it has more than {MAX_LINE_MARKS} parts")
