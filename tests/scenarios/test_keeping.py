@@ -12,12 +12,15 @@ import pytest
 
 from workflow.archive.history import History, HistoryOptions, archive_history
 from workflow.archive.message import ArchivedMessage
+from workflow.chat.post import Author, Post
+from workflow.chat.readable import post_of
 from workflow.engine.journal import JournalClosedError
 from workflow.errors import (
     AdoptionError,
     ArchiveInvalidError,
     ArchivesNotFoundError,
     IndexInvalidError,
+    NotControlNodeError,
 )
 from workflow.node import Node
 from workflow.testing.world import DAY, HOUR, START, WEEK, World, text_message
@@ -249,3 +252,24 @@ async def test_an_encrypted_community_without_a_key_writes_nothing(world: World)
     await node.create_ratchet_key(id)
     await world.advance(2 * DAY)
     assert (await node.status(id)).generation == 1
+
+
+async def test_posts_are_added_as_messages_that_the_community_signs(world: World) -> None:
+    node, id = await owner(world)
+    bob = Author("9", "bob")
+    posts = [Post(str(n), "general", bob, int(START * 1000) + n, f"hello {n}") for n in range(3)]
+    assert await node.add_messages(id, posts) == 3
+    assert await node.add_messages(id, posts) == 0
+    shown = [post_of(ArchivedMessage.decode(one)) for one in await encoded(node, id)]
+    assert [(one.text, one.author.name, one.time_ms) for one in shown if isinstance(one, Post)] == [
+        (post.text, "bob", post.time_ms) for post in posts
+    ]
+    assert [channel.name for channel in await node.channels(id)] == ["", "general"]
+
+
+async def test_a_member_cannot_sign_posts(world: World) -> None:
+    _, id = await owner(world)
+    member = await world.start("member")
+    await member.join(id, "chess")
+    with pytest.raises(NotControlNodeError):
+        await member.add_messages(id, [Post("1", "general", Author("9"), 0)])
