@@ -133,6 +133,7 @@ class Node(Library):
 
     async def enable(self) -> None:
         """Turn archives on for the node: every community that is meant to be on."""
+        await self.engine.enrol(NODE.name, THE_NODE)
         await self.engine.send(NODE.name, THE_NODE, Request(NodeEvent.PROTOCOL_ENABLED, "operator"))
         await self._fall_into_step()
 

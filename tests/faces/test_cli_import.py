@@ -49,8 +49,10 @@ def test_an_export_becomes_a_new_community(nowhere: CommandLine, tmp_path: Path)
         "  channels   1",
         "    3  talk",
     ]
-    assert said.err == "'community-archives run' makes their archives.\n"
+    assert said.err.startswith("'community-archives run' makes their archives, an hour after")
     assert stored(nowhere, "chess") == 3
+    (told,) = json.loads(nowhere("status", "--json").out)
+    assert (told["state"], told["guards"]["is_meant_to_be_on"]) == ("idle", True)
 
 
 def test_importing_again_and_overlapping_files_store_nothing_twice(

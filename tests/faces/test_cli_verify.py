@@ -84,6 +84,8 @@ def test_archives_are_adopted_by_their_community_s_id(
     assert {path.name: path.read_bytes() for path in source.iterdir()} == before
     assert {path.name: path.read_bytes() for path in folder_of(nowhere).iterdir()} == before
     assert nowhere("verify").code == 0
+    (told,) = json.loads(nowhere("status", "--json").out)
+    assert (told["generation"], told["guards"]["is_meant_to_be_on"]) == (1, True)
     again = nowhere("adopt", str(source), "--community", id)
     assert (again.code, again.err.split()[0]) == (1, "[adoption-refused]")
 

@@ -163,6 +163,7 @@ def adopt(
     """
 
     async def work(node: Node) -> None:
+        await node.enable()
         known = await _known_or_joined(node, community)
         with progress("Checking and copying") as told:
             adopted = await node.adopt(known.id, path, torrent, told)
@@ -260,7 +261,11 @@ def _rehearsed(items: Iterable[Item], community: str, data_dir: Path) -> ImportR
 
 def _imported(items: Iterable[Item], community: str, create: str, data_dir: Path) -> ImportReport:
     async def work(node: Node) -> ImportReport:
-        id = await node.create_community(create) if create else (await node.find(community)).id
+        if create:  # Whoever creates a community wants it kept.
+            await node.enable()
+            id = await node.create_community(create)
+        else:
+            id = (await node.find(community)).id
         with progress("Importing") as told:
             return await node.import_items(id, items, progress=told)
 
@@ -331,7 +336,7 @@ def _say_report(report: ImportReport, name: str, *, is_dry_run: bool) -> None:
     if report.problem_count > SHOWN:
         note(f"  ! and {report.problem_count - SHOWN:,} more problems")
     if report.new and not is_dry_run:
-        note("'community-archives run' makes their archives.")
+        note("'community-archives run' makes their archives, an hour after the last message came.")
 
 
 def _say_channels(report: ImportReport) -> None:
