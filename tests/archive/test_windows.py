@@ -1,11 +1,9 @@
 from __future__ import annotations
 
-from itertools import pairwise
-
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workflow.archive.windows import INTERVAL, Window, window_containing, windows_between
+from workflow.archive.windows import INTERVAL, Window, window_containing
 
 NEW_YEAR = 1704067200  # 2024-01-01, a Monday
 MOMENTS = st.integers(-(2**40), 2**40)
@@ -35,27 +33,3 @@ def test_each_second_has_one_window_of_the_grid(time: int, anchor: int, interval
     assert time in window
     assert window.end - window.start == interval
     assert (window.start - anchor) % interval == 0
-
-
-def test_ten_days_are_a_week_and_a_rest() -> None:
-    assert list(windows_between(NEW_YEAR, 1704931200)) == [
-        Window(1704067200, 1704672000),
-        Window(1704672000, 1704931200),
-    ]
-
-
-def test_whole_weeks_leave_no_rest() -> None:
-    assert list(windows_between(NEW_YEAR, 1704672000)) == [Window(1704067200, 1704672000)]
-
-
-def test_no_time_has_no_windows() -> None:
-    assert list(windows_between(NEW_YEAR, NEW_YEAR)) == []
-    assert list(windows_between(NEW_YEAR, NEW_YEAR - 1)) == []
-
-
-@given(MOMENTS, st.integers(1, 1000), st.integers(1, 100))
-def test_windows_fill_the_time_without_gap(start: int, length: int, interval: int) -> None:
-    windows = list(windows_between(start, start + length, interval))
-    assert windows[0].start == start
-    assert windows[-1].end == start + length
-    assert all(a.end == b.start for a, b in pairwise(windows))

@@ -49,6 +49,7 @@ from workflow.errors import (
     TorrentInvalidError,
 )
 from workflow.files.found import find_archives
+from workflow.sources import LeftHistory
 
 ENTRY: Final = IndexEntry.at(0, window=Window(START, START + WEEK), topics=[TOPIC], raw_size=99)
 """What the index says of every archive that is fuzzed."""
@@ -276,10 +277,10 @@ def _folder(data: bytes, root: Path) -> bool:
         )
         with suppress(TorrentInvalidError, ArchiveInvalidError, ArchivesNotFoundError):
             assert find_archives(root / "found.torrent").info() is not None
-        found = find_archives(root)
-        times = [message.time for message in found.all_messages([KEY])]
+        history = LeftHistory(root, [KEY])
+        times = [message.timestamp for message in history.messages()]
         assert times == sorted(times)
-        return True
+        return not history.problems
     finally:
         rmtree(root)
 

@@ -7,7 +7,6 @@ second belongs to exactly one window of a grid. Whoever archives chooses where t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -33,13 +32,3 @@ def window_containing(time: int, anchor: int, interval: int = INTERVAL) -> Windo
     """
     start = time - (time - anchor) % interval
     return Window(start, start + interval)
-
-
-def windows_between(start: int, end: int, interval: int = INTERVAL) -> Iterator[Window]:
-    """The windows from ``start`` on that fill the time up to ``end``. All in seconds.
-
-    The last one is cut to ``end``, as the specification's partition is; none when ``start`` is not
-    before ``end``.
-    """
-    for begin in range(start, end, interval):
-        yield Window(begin, min(begin + interval, end))

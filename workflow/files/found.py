@@ -6,8 +6,7 @@ folder than one beside it.
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,25 +79,6 @@ class FoundArchives:
         Raises ``ArchiveInvalidError``, ``ContentDamagedError`` and ``RatchetKeyMissingError``.
         """
         return unpack_archive(readable(read_archive(self.data, entry), keys), entry)
-
-    def all_messages(self, keys: Sequence[RatchetKey] = ()) -> Iterator[EncodedMessage]:
-        """The messages of all archives in the order of their times.
-
-        Archives are opened when their window begins: no more lie in memory than overlap.
-        """
-
-        def one_by_one(entry: IndexEntry) -> Iterator[EncodedMessage]:
-            # status-go's archives of imported messages are not in order.
-            yield from sorted(self.messages(entry, keys), key=lambda message: message.time)
-
-        waiting = sorted(self.entries(keys), key=lambda entry: (entry.start, entry.offset))
-        while waiting:
-            together = [waiting.pop(0)]
-            end = together[0].end
-            while waiting and waiting[0].start < end:
-                together.append(waiting.pop(0))
-                end = max(end, together[-1].end)
-            yield from heapq.merge(*map(one_by_one, together), key=lambda message: message.time)
 
 
 def find_archives(path: Path, torrent: Path | None = None) -> FoundArchives:
