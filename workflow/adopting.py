@@ -58,7 +58,8 @@ def begin_adoption(
             place=community,
             remedy="Adopt into a new data directory, or remove the community first.",
         )
-    lineage = tools.store.newest_lineage(tx, community) + 1
+    # One further than a lifecycle would choose meanwhile: its files must not be these.
+    lineage = tools.store.newest_lineage(tx, community) + 2
     number = tools.store.next_generation(tx, community)
     return (
         Generation(community, number, lineage, "", 0, is_own=True),

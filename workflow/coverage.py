@@ -10,9 +10,11 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, cast
 
 from states.archive_import import State
+from states.community import is_control_node
 from workflow.actions.tools import Tools
 from workflow.adopting import Progress, no_progress
 from workflow.archive.codec import unpack_archive
@@ -103,7 +105,7 @@ def examine(tools: Tools, run: Run, community: str, progress: Progress = no_prog
     if known.generation is not None:
         content = tools.folder.content_of(known.generation)
         coverage.problems += _check_bytes(known, content, coverage, progress)
-        coverage.problems += _check_messages(tools, run, known, content, progress)
+        coverage.problems += _check_messages(tools, run, known, progress)
     return coverage
 
 
@@ -113,7 +115,7 @@ def confirmation(tools: Tools, tx: Transaction, community: str) -> Callable[[Sto
     The specification's replacement: in the range of archives, all of them imported, a member keeps
     only what one of them holds. On the control node, which decides what they hold, all counts.
     """
-    if _is_control_node(tools, tx, community):
+    if is_control_node(tools.facts(tx, community)):
         return lambda _: True
     archives = tools.store.archive_states(tx, community)
     edges = sorted({edge for one in archives for edge in (one.entry.start, one.entry.end)})
@@ -133,6 +135,7 @@ class _Known:
     keys: list[RatchetKey]
     reasons: dict[str, str]
     is_control_node: bool
+    data: Path
 
     @classmethod
     def read(cls, tools: Tools, tx: Transaction, id: str) -> _Known:
@@ -150,7 +153,8 @@ class _Known:
                 for one in archives
                 if one.state == State.QUARANTINED.name
             },
-            _is_control_node(tools, tx, id),
+            is_control_node(tools.facts(tx, id)),
+            tools.folder.content(id, store.newest_lineage(tx, id), 0, 0).data,
         )
 
     def weeks(self) -> Iterator[Week]:
@@ -223,22 +227,18 @@ def _info(content: Content, info_hash: str) -> Info | Problem:
     return Problem(str(content.torrent), "it is missing or another's; seeding makes it again")
 
 
-def _check_messages(
-    tools: Tools, run: Run, known: _Known, content: Content, progress: Progress
-) -> Iterator[Problem]:
+def _check_messages(tools: Tools, run: Run, known: _Known, progress: Progress) -> Iterator[Problem]:
     """Every message of every archive that is imported: is it in the store?"""
     total = len(known.archives)
     for done, one in enumerate(known.archives, 1):
         if one.is_here and _is_imported(one):
-            yield from _compare(tools, run, known, content, one)
+            yield from _compare(tools, run, known, one)
         progress(done, total, "archives")
 
 
-def _compare(
-    tools: Tools, run: Run, known: _Known, content: Content, one: ArchiveState
-) -> Iterator[Problem]:
+def _compare(tools: Tools, run: Run, known: _Known, one: ArchiveState) -> Iterator[Problem]:
     try:
-        raw = readable(read_archive(content.data, one.entry), known.keys)
+        raw = readable(read_archive(known.data, one.entry), known.keys)
         messages = unpack_archive(raw, one.entry)
     except RatchetKeyMissingError:
         return
@@ -255,11 +255,6 @@ def _compare(
             one.entry.id,
             f"{one.messages} stored messages are said to be in it, and it holds {len(messages)}",
         )
-
-
-def _is_control_node(tools: Tools, tx: Transaction, id: str) -> bool:
-    facts = tools.facts(tx, id)
-    return facts.is_control_device and facts.epoch_matches and facts.holds_control_key
 
 
 def _is_covered(archives: list[ArchiveState], window: Window) -> bool:

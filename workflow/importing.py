@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -119,8 +118,9 @@ class Importer:
     ) -> None:
         self._community = community
         self._keys = keys
-        self._known = {one.chat_id: one for one in channels if one.chat_id}
-        self._topics = {one.topic for one in self._known.values()}
+        of_community = list(channels)
+        self._known = {one.chat_id: one for one in of_community if one.chat_id}
+        self._topics = {one.topic for one in of_community}
         self._anchor = community.anchor
         self.report = ImportReport()
 
@@ -278,8 +278,3 @@ def _size(item: Post | ArchivedMessage) -> int:
     if isinstance(item, ArchivedMessage):
         return len(item.payload)
     return len(item.text) + sum(len(one.payload or b"") for one in item.attachments)
-
-
-def first_problems(items: Iterable[Item], at_most: int) -> list[Problem]:
-    """The first problems of a source, which is read to its end or until there are so many."""
-    return list(islice((item for item in items if isinstance(item, Problem)), at_most))

@@ -34,6 +34,7 @@ class Library:
         self._tools = tools
         self._store = tools.store
         self._importing = asyncio.Lock()
+        self._adopting = asyncio.Lock()
 
     # -- messages ---------------------------------------------------------------------------------
 
@@ -208,28 +209,43 @@ class Library:
         ``AdoptionError``, ``ArchivesNotFoundError``, ``IndexInvalidError``,
         ``ArchiveInvalidError`` or ``TorrentInvalidError``; nothing has changed then.
         """
+        async with self._adopting:
+            return await self._adopt(id, path, torrent, progress)
+
+    async def _adopt(
+        self, id: str, path: Path, torrent: Path | None, progress: Progress
+    ) -> Adoption:
         generation, keys = await self.engine.run(lambda tx: begin_adoption(self._tools, tx, id))
         adopted = await asyncio.to_thread(
             copy_archives, self._tools, generation, keys, path, torrent, progress
         )
+
+        def writes(tx: Transaction) -> None:
+            # Meanwhile the community's own lifecycle may have made or begun to fetch some.
+            begin_adoption(self._tools, tx, id)
+            self._store.adopt_generation(tx, adopted.generation, adopted.entries)
+
         instances = [
             self._store.instance_of(id, generation.lineage, one.id) for one in adopted.entries
         ]
-        await self.engine.enrol(
-            ARCHIVE_IMPORT.name,
-            *instances,
-            writes=lambda tx: self._store.adopt_generation(tx, adopted.generation, adopted.entries),
-        )
+        await self.engine.enrol(ARCHIVE_IMPORT.name, *instances, writes=writes)
         await self._start_imports()
         await self.engine.look(COMMUNITY.name, id)
         return adopted
 
     async def imports(self, id: str) -> tuple[int, int]:
-        """How many archives of a community are imported, and how many are still on their way."""
+        """How many archives of a community are done with, and how many are still on their way.
+
+        Those that wait for a key are done with: nothing happens to them until it comes.
+        """
         states, waiting = await self.engine.run(
-            lambda tx: (self._store.archive_states(tx, id), self._store.open_archives(tx, id))
+            lambda tx: (
+                self._store.archive_states(tx, id),
+                set(self._store.open_archives(tx, id)),
+            )
         )
-        return len(states) - len(waiting), len(waiting)
+        under_way = sum(one.instance in waiting and not one.is_locked for one in states)
+        return len(states) - under_way, under_way
 
     async def _start_imports(self) -> None:
         for instance in await self.engine.run(self._store.unstarted_imports):

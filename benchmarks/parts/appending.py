@@ -73,4 +73,5 @@ def _check(store: Store) -> None:
     generation = store.journal.run_blocking(lambda tx: store.tools.store.generation(tx, store.id))
     if generation is None or generation.number != 2:
         raise AssertionError(f"not what was to be measured: {generation}")
-    seal_generation(store.tools.folder.content_of(generation), generation.info_hash)
+    if seal_generation(store.tools.folder.content_of(generation)) != generation.info_hash:
+        raise AssertionError("a fresh hash of all bytes gives another info-hash")

@@ -105,7 +105,20 @@ def test_strict_imports_all_or_nothing(nowhere: CommandLine, tmp_path: Path) -> 
     cut(talk(tmp_path / "x", "bad"))
     said = nowhere("import", "discord", str(tmp_path / "x"), "--create", "chess", "--strict")
     assert said.code == 1
-    assert "[export-invalid] not all of it can be read: nothing was imported." in said.err
+    assert "[export-invalid] not all of it can be imported: nothing was." in said.err
+    assert not nowhere.data_dir.exists()
+
+
+def test_strict_also_refuses_what_is_read_and_fits_nowhere(
+    nowhere: CommandLine, tmp_path: Path
+) -> None:
+    lines = tmp_path / "messages.jsonl"
+    good = {"id": "1", "channel": "7", "time": 1656667200123, "text": "hi"}
+    heavy = {**good, "id": "2", "text": "x" * 30_500_000}
+    lines.write_text(f"{json.dumps(good)}\n{json.dumps(heavy)}\n")
+    said = nowhere("import", "jsonl", str(lines), "--create", "chess", "--strict")
+    assert said.code == 1
+    assert "[export-invalid] not all of it can be imported: nothing was." in said.err
     assert not nowhere.data_dir.exists()
 
 

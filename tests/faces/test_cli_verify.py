@@ -82,7 +82,8 @@ def test_archives_are_adopted_by_their_community_s_id(
     assert said.code == 0
     assert f"{id[:12]}: 1 archives adopted, 24 messages." in said.out
     assert {path.name: path.read_bytes() for path in source.iterdir()} == before
-    assert {path.name: path.read_bytes() for path in folder_of(nowhere).iterdir()} == before
+    adopted = nowhere.data_dir / "archives" / id / "2"
+    assert {path.name: path.read_bytes() for path in adopted.iterdir()} == before
     assert nowhere("verify").code == 0
     (told,) = json.loads(nowhere("status", "--json").out)
     assert (told["generation"], told["guards"]["is_meant_to_be_on"]) == (1, True)

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from tests.chat.sample_posts import CHAT_ID
 from workflow.archive.message import ArchivedMessage
+from workflow.chat.plain import safe
 from workflow.chat.post import Attachment, Author, Channel, Post, Reference
 from workflow.cli import transcript
-from workflow.cli.transcript import Transcript, safe, size
+from workflow.cli.transcript import Transcript, size
 
 MESSAGE = ArchivedMessage(b"", 1_700_000_000, bytes(4), b"", b"", bytes(32))
 TARGET = Post("1", CHAT_ID, Author("1", "ann"), 0, "first line\nsecond line")

@@ -89,7 +89,7 @@ async def test_archives_of_status_go_are_adopted_and_continued(
     assert [(week.archives, week.here, week.imported) for week in found.weeks] == [(1, 1, 1)] * 3
     await node.add_messages(id, said(5))
     await world.advance(DAY)
-    folder = tmp_path / "owner" / "archives" / id / "1"
+    folder = tmp_path / "owner" / "archives" / id / "2"
     assert (folder / "data").read_bytes()[: len(made.data)] == made.data
     assert (await node.status(id)).generation == 2
     assert (await node.verify(id)).is_complete
@@ -112,7 +112,7 @@ async def test_our_own_folder_is_adopted_when_the_database_is_lost(
     node, id = await owner(world)
     await node.adopt(id, tmp_path / "left")
     await world.advance(DAY)
-    assert {path.name: path.read_bytes() for path in (folder / "1").iterdir()} == files
+    assert {path.name: path.read_bytes() for path in (folder / "2").iterdir()} == files
     assert await encoded(node, id) == messages
     assert (await node.verify(id)).is_complete
 
@@ -273,3 +273,20 @@ async def test_a_member_cannot_sign_posts(world: World) -> None:
     await member.join(id, "chess")
     with pytest.raises(NotControlNodeError):
         await member.add_messages(id, [Post("1", "general", Author("9"), 0)])
+
+
+async def test_a_week_that_is_appended_hashes_its_own_pieces_only(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node, id = await owner(world)
+    await node.add_messages(id, said(1))
+    await world.advance(DAY)
+
+    def refuse(path: Path, length: int) -> bytes:
+        raise AssertionError(f"{length} bytes of {path} were hashed again")
+
+    monkeypatch.setattr("workflow.files.torrents.hash_data", refuse)
+    await node.add_messages(id, said(2))
+    await world.advance(DAY)
+    assert (await node.status(id)).generation == 2
+    assert (await node.verify(id)).is_complete

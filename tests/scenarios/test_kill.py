@@ -245,6 +245,8 @@ def announcements_are_true(left: Left) -> None:
             community, lineage, number, length
         )
         if not content.index.exists():  # It was superseded; its bytes can still be told.
+            [(current,)] = left.rows("SELECT generation FROM community WHERE id = ?", community)
+            assert number < current
             entries = left.rows(
                 'SELECT entry FROM archive WHERE community = ? AND lineage = ? AND "offset" < ?',
                 community,

@@ -36,9 +36,19 @@ async def import_messages(tools: Tools, work: Work) -> Answer[Event]:
         )
 
     def writes(tx: Transaction) -> None:
-        store.align(tx, community, entry.start)
+        current = store.generation(tx, community)
+        # What only a history that was rewritten since then holds is to be archived again.
+        is_abandoned = current is not None and lineage < current.lineage
+        if not is_abandoned:
+            store.align(tx, community, entry.start)
         store.add_topics(tx, community, entry.topics)
-        store.add_messages(tx, community, messages, tools.clock.now(), archive=work.id)
+        store.add_messages(
+            tx,
+            community,
+            messages,
+            tools.clock.now(),
+            archive=None if is_abandoned else work.id,
+        )
         store.set_archive_done(tx, work.id, is_done=True)
 
     return Answer(Event.IMPORT_COMMITTED, writes, stirs=stirs, details={"messages": len(messages)})

@@ -19,7 +19,6 @@ def new_folder(target: Path) -> Iterator[Path]:
     and not an empty folder, and for whatever the file system refuses.
     """
     target = target.absolute()
-    staging = target.with_name(f".{target.name}.incomplete")
     try:
         if target.exists() and not (target.is_dir() and not any(target.iterdir())):
             raise DataDirectoryError(
@@ -27,6 +26,7 @@ def new_folder(target: Path) -> Iterator[Path]:
                 place=str(target),
                 remedy="Name a folder that does not exist yet, or an empty one.",
             )
+        staging = target.with_name(f".{target.name}.incomplete")
         if staging.exists():
             shutil.rmtree(staging)
         staging.mkdir(parents=True)

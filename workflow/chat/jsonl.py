@@ -34,6 +34,7 @@ from workflow.archive.codec import MAX_CHUNK_LENGTH
 from workflow.archive.message import ArchivedMessage
 from workflow.archive.wire import WireError, fields
 from workflow.chat.media import content_type_of
+from workflow.chat.plain import escaped
 from workflow.chat.post import (
     DEFAULT,
     MAX_ID_LENGTH,
@@ -114,7 +115,7 @@ def read_lines(stream: BinaryIO, name: str) -> Iterator[Channel | Line | Problem
 
 
 def _write(stream: BinaryIO, value: dict[str, Any]) -> None:
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    text = escaped(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
     stream.write(text.encode(errors="replace") + b"\n")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Coroutine, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -41,7 +41,7 @@ Create = Annotated[
     str, typer.Option(metavar="NAME", help="Into a new one of this name, with a new key.")
 ]
 Strict = Annotated[
-    bool, typer.Option("--strict", help="Import nothing unless all of it can be read.")
+    bool, typer.Option("--strict", help="Import nothing unless all of it can be imported.")
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
 
@@ -132,8 +132,9 @@ def ratchet_keys(
     from workflow.inspection import read_ratchet_keys  # noqa: PLC0415
 
     async def work(node: Node) -> None:
-        for key in read_ratchet_keys(path):
-            known = await node.find(f"0x{key.group_id.hex()}")
+        keys = read_ratchet_keys(path)
+        owners = [await node.find(f"0x{key.group_id.hex()}") for key in keys]
+        for known, key in zip(owners, keys, strict=True):
             await node.add_ratchet_key(known.id, key)
             if encrypt:
                 await node.set_encrypted(known.id, is_encrypted=True)
@@ -191,7 +192,7 @@ def _import(
     if bool(community) == bool(create):
         raise typer.BadParameter("name either --community or --create")
     if strict:
-        _refuse_problems(source())
+        _refuse_problems(_rehearsed(source(), community, data_dir))
     if dry_run:
         report = _rehearsed(source(), community, data_dir)
     else:
@@ -217,18 +218,15 @@ async def _known_or_joined(node: Node, text: str) -> Community:
     return await node.find(text)
 
 
-def _refuse_problems(items: Iterable[Item]) -> None:
+def _refuse_problems(rehearsed: ImportReport) -> None:
     from workflow.errors import ExportInvalidError  # noqa: PLC0415
-    from workflow.importing import first_problems  # noqa: PLC0415
 
-    with progress("Reading") as told:
-        problems = first_problems(_counted(items, told), SHOWN)
-    if problems:
-        for problem in problems:
+    if rehearsed.problem_count:
+        for problem in rehearsed.problems[:SHOWN]:
             note(f"  ! {problem}")
         raise ExportInvalidError(
-            "not all of it can be read: nothing was imported",
-            remedy="Correct the files, or leave out --strict to import what can be read.",
+            "not all of it can be imported: nothing was",
+            remedy="Correct the files, or leave out --strict to import what can be.",
         )
 
 
@@ -306,13 +304,6 @@ async def _until_imported(
         if not waiting:
             return
         await asyncio.sleep(0.05)
-
-
-def _counted(items: Iterable[Item], told: Callable[[int, int, str], None]) -> Iterator[Item]:
-    for number, item in enumerate(items, 1):
-        if number % 1000 == 0:
-            told(number, 0, "messages")
-        yield item
 
 
 def _say_report(report: ImportReport, name: str, *, is_dry_run: bool) -> None:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import fields, is_dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from workflow.cli.options import AsJson
+from workflow.cli.progress import progress
 from workflow.cli.words import say, say_json
 
 if TYPE_CHECKING:
     from workflow.archive.ratchet import RatchetKey
     from workflow.inspection import Inspection, SeenMessage
-    from workflow.inspection.findings import Watch
 
 ABOUT: Final = """\b
 It ends with 1 when anything is wrong, or when PATH and OTHER differ, and
@@ -69,8 +68,8 @@ def _look(path: Path, keys: list[RatchetKey], *, as_json: bool) -> bool:
     from workflow import inspection  # noqa: PLC0415
     from workflow.cli.inspected import inspection_lines, message_lines  # noqa: PLC0415
 
-    with _progress() as watch:
-        seen = inspection.inspect(path, keys, watch)
+    with progress("Reading") as told:
+        seen = inspection.inspect(path, keys, partial(_in_bytes, told))
     messages: Iterable[SeenMessage] = ()
     if seen.kind == "archive" and seen.archives:
         _, messages, _ = inspection.inspect_archive(path, "", keys)
@@ -101,8 +100,8 @@ def _compare(a: Path, b: Path, keys: list[RatchetKey], *, as_json: bool) -> bool
     from workflow.cli.inspected import comparison_lines, summary  # noqa: PLC0415
     from workflow.inspection import compare  # noqa: PLC0415
 
-    with _progress() as watch:
-        comparison = compare(a, b, keys, watch)
+    with progress("Reading") as told:
+        comparison = compare(a, b, keys, partial(_in_bytes, told))
     if as_json:
         head = {"are_identical": comparison.are_identical, "summary": summary(comparison)}
         say_json({**head, **_data(comparison)})
@@ -139,16 +138,5 @@ def _data(value: object) -> Any:
     return value
 
 
-@contextmanager
-def _progress() -> Iterator[Watch]:
-    """A bar on the terminal, and nothing anywhere else."""
-    if not sys.stderr.isatty():
-        yield lambda _done, _total: None
-        return
-    from rich.console import Console  # noqa: PLC0415 - only a terminal needs it.
-    from rich.progress import Progress  # noqa: PLC0415
-
-    bar = Progress(console=Console(stderr=True), transient=True)
-    with bar:
-        task = bar.add_task("bytes")
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+def _in_bytes(told: Callable[[int, int, str], None], done: int, total: int) -> None:
+    told(done, total, "bytes")

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from workflow.chat.plain import safe
+
 
 @contextmanager
 def progress(label: str) -> Iterator[Callable[[int, int, str], None]]:
@@ -23,14 +25,14 @@ def progress(label: str) -> Iterator[Callable[[int, int, str], None]]:
     )
 
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
-        TextColumn("{task.completed:,.0f} {task.fields[unit]}"),
+        TextColumn("{task.completed:,.0f} {task.fields[unit]}", markup=False),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-        bar = bars.add_task(label, total=None, unit="")
+        bar = bars.add_task(safe(label), total=None, unit="")
 
         def tell(done: int, total: int, unit: str) -> None:
             bars.update(bar, completed=done, total=total or None, unit=unit)

@@ -15,7 +15,7 @@ import typer
 
 from workflow.cli.options import INCOMPLETE, DataDir
 from workflow.cli.place import find, view_of
-from workflow.cli.words import note, say
+from workflow.cli.words import note, say_as_is
 
 if TYPE_CHECKING:
     from workflow.archive.message import ArchivedMessage
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     Said = tuple[ArchivedMessage, Post]
 
 SHOWN: Final = 10
+LEAST_BEGINNING: Final = 8
+"""Characters of a channel's id that may stand for all of it."""
 """Problems that are named, at most."""
 DAY: Final = 86_400
 ID_LENGTH: Final = 68
@@ -94,7 +96,7 @@ def messages(
         told = set[str]()
         if not as_json:
             for line in transcript.lines(chosen, is_coloured=_is_coloured()):
-                say(line)
+                say_as_is(line)
         else:
             for message, post in chosen:
                 if post.channel not in told:
@@ -103,7 +105,8 @@ def messages(
                 write_line(sys.stdout.buffer, Line(post, message))
         sys.stdout.flush()
         if not wanted.count:
-            note("No message matches." if wanted.seen else "There are no messages here.")
+            is_asked = any((since, until, names, author, grep)) or reader.unreadable
+            note("No message matches." if is_asked else "There are no messages here.")
         say_what_is_missing(reader.unreadable, opened.problems)
 
 
@@ -150,7 +153,7 @@ def say_what_is_missing(unreadable: dict[str, int], problems: list[str]) -> None
 
 
 class _Wanted:
-    """The posts that were asked for. ``seen`` is how many were looked at, ``count`` how many are.
+    """The posts that were asked for; ``count`` is how many there are.
 
     ``remember`` is told of every post that was looked at, as others may reply to it.
     """
@@ -163,7 +166,7 @@ class _Wanted:
         matches: Callable[[Post], bool],
         remember: Callable[[Post], None],
     ) -> None:
-        self.seen = self.count = 0
+        self.count = 0
         self._source = source
         self._reader = reader
         self._names = names
@@ -199,7 +202,6 @@ class _Wanted:
             traces = self._traces
             messages = (one for one in messages if any(trace in one.payload for trace in traces))
         for message, post in self._reader.posts(messages):
-            self.seen += 1
             self._remember(post)
             if self._is_in(post.channel) and self._matches(post):
                 yield message, post
@@ -232,8 +234,13 @@ class _Wanted:
 
 
 def _is_called(channel: Channel, name: str) -> bool:
-    beginnings = (channel.id, channel.id[ID_LENGTH:])
-    return channel.name.casefold() == name or any(one.startswith(name) for one in beginnings)
+    """By its name or id; a beginning of the id counts when it is long enough to mean something."""
+    if name in (channel.name.casefold(), channel.id):
+        return True
+    own = channel.id[ID_LENGTH:] or channel.id
+    if len(name) > ID_LENGTH:
+        return channel.id.startswith(name)
+    return len(name) >= LEAST_BEGINNING and own.startswith(name)
 
 
 def _similar(source: Source, name: str) -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from rich.cells import cell_len, set_cell_size
 
+from workflow.chat.plain import safe
 from workflow.chat.post import (
     DEFAULT,
     DELETE,
@@ -52,10 +53,6 @@ _TEXTS: Final = {
 }
 _EMOJI = re.compile("<a?(:\\w{2,32}:)\\d{1,20}>")  # Discord's own, by name and id
 _LINE_ENDS = re.compile("\r\n|[\n\r\x0b\x0c\x85\u2028\u2029]")
-_UNSAFE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f\ufff9-\ufffb\ud800-\udfff"
-    "\U000e0000-\U000e0fff]"
-)
 
 
 class Transcript:
@@ -122,15 +119,6 @@ class Transcript:
         if post.edited_ms is not None:
             parts.append("(edited)")
         return " ".join(filter(None, parts))
-
-
-def safe(text: str) -> str:
-    """``text`` without anything that a terminal obeys; tabs become spaces."""
-    return (
-        text
-        if text.isascii() and text.isprintable()
-        else _UNSAFE.sub("\ufffd", text.replace("\t", "    "))
-    )
 
 
 def size(count: int) -> str:

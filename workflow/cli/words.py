@@ -11,6 +11,8 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from workflow.chat.plain import escaped, safe
+
 if TYPE_CHECKING:
     from states.community import State
     from workflow.engine.rows import Recorded
@@ -22,18 +24,27 @@ UNITS: Final = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
 def say(text: str = "") -> None:
-    """Print data."""
+    """Print data, and nothing that a terminal obeys: names come from strangers."""
+    print(_safe(text))
+
+
+def say_as_is(text: str) -> None:
+    """Print data that is safe already, and may have colours."""
     print(text)
 
 
 def note(text: str) -> None:
     """Tell the person at the terminal something that is not data."""
-    print(text, file=sys.stderr, flush=True)
+    print(_safe(text), file=sys.stderr, flush=True)
 
 
 def say_json(value: object) -> None:
     """Print one JSON document."""
-    print(json.dumps(value, indent=2, ensure_ascii=False))
+    print(escaped(json.dumps(value, indent=2, ensure_ascii=False)))
+
+
+def _safe(text: str) -> str:
+    return "\n".join(map(safe, text.split("\n")))
 
 
 def width() -> int:

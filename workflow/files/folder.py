@@ -90,10 +90,18 @@ def read_archive(data: Path, entry: IndexEntry) -> bytes:
 
 
 def read_at(path: Path, offset: int, size: int) -> bytes:
-    """So many bytes of a file. Raises ``ContentDamagedError`` when it ends before or is none."""
-    with open_to_read(path) as file:
-        file.seek(offset)
-        found = file.read(size)
+    """So many bytes of a file.
+
+    Raises ``ContentDamagedError`` when it ends before, is none, or the disk cannot read it.
+    """
+    try:
+        with open_to_read(path) as file:
+            file.seek(offset)
+            found = file.read(size)
+    except OSError as error:
+        raise ContentDamagedError(
+            f"it cannot be read: {error.strerror}", place=str(path)
+        ) from error
     if len(found) < size:
         raise ContentDamagedError(f"byte {offset + len(found)} is behind the end", place=str(path))
     return found

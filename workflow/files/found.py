@@ -115,15 +115,15 @@ def _in_folder(folder: Path) -> FoundArchives | None:
         (int(path.suffix[1:]) for path in folder.glob(f"{INDEX}.*") if path.suffix[1:].isdecimal()),
         reverse=True,
     )
-    for number in numbers:
-        torrent = folder / f"{number}{TORRENT}"
-        if torrent.is_file() or number == numbers[-1]:
-            return FoundArchives(
-                folder / DATA,
-                folder / f"{INDEX}.{number}",
-                torrent if torrent.is_file() else None,
-            )
-    return None
+    if not numbers:
+        return None
+    sealed = [number for number in numbers if (folder / f"{number}{TORRENT}").is_file()]
+    newest = (sealed or numbers)[0]
+    return FoundArchives(
+        folder / DATA,
+        folder / f"{INDEX}.{newest}",
+        folder / f"{newest}{TORRENT}" if sealed else None,
+    )
 
 
 def _in_newest_lineage(folder: Path) -> FoundArchives | None:

@@ -60,16 +60,14 @@ def write_torrent(
     )
 
 
-def seal_generation(content: Content, info_hash: str = "") -> str:
+def seal_generation(content: Content) -> str:
     """Hash both files of a generation and write its .torrent; returns its info-hash.
 
-    Raises ``ContentDamagedError`` when that is not ``info_hash``, and writes nothing then.
+    Raises ``ContentDamagedError`` when there is less of them than there should be.
     """
     index = read_index(content)
     pieces = hash_data(content.data, content.data_length)
     info = _info(content.community, content.data_length, pieces, index)
-    if info_hash and info.info_hash != info_hash:
-        raise _not_theirs(content)
     return write_info(content, info)
 
 
@@ -135,6 +133,7 @@ def torrent_of(content: Content, info_hash: str) -> Torrent | None:
 def damages(content: Content, info: Info) -> Iterator[Damage | int]:
     """Read every byte of a generation: what is damaged, and in between how many bytes were read."""
     expected = _data_hashes(info)
+    done = 0
     try:
         for number, (length, found) in enumerate(_hashed(content.data, info.data_length)):
             if found != expected[number * HASH_LENGTH : (number + 1) * HASH_LENGTH]:
@@ -142,8 +141,9 @@ def damages(content: Content, info: Info) -> Iterator[Damage | int]:
                     content.data, number * PIECE_LENGTH, length, "the piece has another hash"
                 )
             yield length
+            done += length
     except ContentDamagedError as error:
-        yield Damage(content.data, 0, info.data_length, str(error))
+        yield Damage(content.data, done, info.data_length - done, str(error))
     try:
         if not _is_index(info, read_index(content)):
             yield Damage(content.index, 0, info.index_length, "the index has another hash")
@@ -201,17 +201,15 @@ def _not_theirs(content: Content) -> ContentDamagedError:
 
 def _hashed(path: Path, length: int) -> Iterator[tuple[int, bytes]]:
     """Length and hash of each piece in the first ``length`` bytes of a file."""
+    done = 0
     try:
-        file = open_to_read(path)
+        with open_to_read(path) as file:
+            while done < length:
+                piece = file.read(min(PIECE_LENGTH, length - done))
+                if not piece:
+                    raise ContentDamagedError(f"byte {done} is behind the end", place=str(path))
+                yield len(piece), piece_hashes(piece)
+                done += len(piece)
     except OSError as error:
-        raise ContentDamagedError(
-            f"it cannot be read: {error.strerror}", place=str(path)
-        ) from error
-    with file:
-        done = 0
-        while done < length:
-            piece = file.read(min(PIECE_LENGTH, length - done))
-            if not piece:
-                raise ContentDamagedError(f"byte {done} is behind the end", place=str(path))
-            yield len(piece), piece_hashes(piece)
-            done += len(piece)
+        reason = f"it cannot be read: {error.strerror}"
+        raise ContentDamagedError(reason, place=str(path)) from error

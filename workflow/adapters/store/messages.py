@@ -171,7 +171,8 @@ class SqliteMessages:
         size = 0
         for row in rows:
             page.append(StoredMessage(*row))  # type: ignore[arg-type]
-            size += 100 + len(cast("bytes | None", row[3]) or b"")
+            # Bytes that were let go come back when the page is filled.
+            size += 100 + (cast("int", row[4]) if row[3] is None else len(cast("bytes", row[3])))
             if size >= at_least:
                 break
         return page
@@ -204,7 +205,8 @@ class SqliteMessages:
         rows = tx.execute(
             "SELECT a.number, a.entry FROM community c"
             " JOIN generation g ON g.community = c.id AND g.number = c.generation"
-            " JOIN archive a ON a.community = c.id AND a.lineage = g.lineage AND a.is_here = 1"
+            " JOIN archive a ON a.community = c.id AND a.lineage = g.lineage"
+            " AND a.is_here = 1 AND a.is_done = 1"
             ' AND a."offset" < g.data_length AND a.is_let_go = 0 WHERE c.id = ?',
             (community,),
         ).fetchall()
