@@ -12,8 +12,9 @@ import pytest
 from coincurve import PrivateKey
 from loguru import logger
 
-from workflow.adapters.keys import files
+from workflow.adapters.keys import files, forms
 from workflow.adapters.keys.files import KeyFiles
+from workflow.adapters.keys.forms import Passphrase, Refusal
 from workflow.errors import KeyFileError
 
 SECRET = sha256(b"a secret of the tests").digest()
@@ -41,21 +42,22 @@ def file(directory: Path) -> Path:
 
 @pytest.fixture
 def derived(monkeypatch: pytest.MonkeyPatch) -> list[bytes | None]:
-    """Every derivation of a public key from a file."""
+    """The public key of every private key that was read from a file."""
     found: list[bytes | None] = []
-    real = files._public_key_in
+    real = forms.key_in
 
-    def watched(descriptor: int) -> bytes | None:
-        found.append(real(descriptor))
-        return found[-1]
+    def watched(text: bytes, passphrase: Passphrase | None) -> PrivateKey | Refusal:
+        key = real(text, passphrase)
+        found.append(key.public_key.format() if isinstance(key, PrivateKey) else None)
+        return key
 
-    monkeypatch.setattr(files, "_public_key_in", watched)
+    monkeypatch.setattr(files, "key_in", watched)
     return found
 
 
 def test_a_key_is_a_file_of_its_owner(keys: KeyFiles, directory: Path, file: Path) -> None:
     assert [path.name for path in directory.iterdir()] == [file.name]
-    assert file.read_text() == SECRET.hex()
+    assert file.read_text() == SECRET.hex() + "\n"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert stat.S_IMODE(directory.stat().st_mode) == 0o700
 
@@ -150,8 +152,8 @@ def test_an_editors_line_end_does_no_harm(keys: KeyFiles, file: Path, end: str) 
 
 @pytest.mark.parametrize(
     "text",
-    ["", SECRET.hex()[:-2], SECRET.hex() + "00", "0x" + SECRET.hex(), "g" * 64, "0" * 64,
-     "é" * 32, OTHER.hex(), "0" * 1000],
+    ["", SECRET.hex()[:-2], SECRET.hex() + "00", "0x" + SECRET.hex()[2:], "g" * 64,
+     "0" * 64, "é" * 32, OTHER.hex(), "0" * 1000, SECRET.hex() + "\n" * 5000],
 )  # fmt: skip
 def test_a_file_that_holds_something_else_is_no_key(keys: KeyFiles, file: Path, text: str) -> None:
     file.write_text(text)
