@@ -8,6 +8,7 @@ CommunityArchivesError
 │   ├── MalformedIdError
 │   ├── NotControlNodeError
 │   ├── AdoptionError
+│   ├── NameTakenError
 │   └── ForeignPackageError
 ├── DataDirectoryError
 │   ├── DirectoryLockedError
@@ -15,6 +16,7 @@ CommunityArchivesError
 │   ├── JournalForeignError
 │   ├── JournalNewerError
 │   └── JournalWriteError
+├── WorkFailedError
 ├── KeyFileError
 ├── ArchiveError                bytes that break the format
 │   ├── ArchiveInvalidError
@@ -80,6 +82,13 @@ class AdoptionError(ConfigurationError):
     """Archives cannot be taken over from where they lie; nothing was changed."""
 
     code = "adoption-refused"
+
+
+class NameTakenError(ConfigurationError):
+    """Another community is called so here."""
+
+    code = "name-taken"
+    remedy = "Choose another name."
 
 
 class ForeignPackageError(ConfigurationError):
@@ -149,6 +158,13 @@ class CommandUnansweredError(DataDirectoryError):
 
     code = "command-unanswered"
     remedy = "See whether that process is well, then ask again with the same command id."
+
+
+class WorkFailedError(CommunityArchivesError):
+    """What was asked for was begun and has failed for now; nothing is half done."""
+
+    code = "work-failed"
+    remedy = "See 'community-archives why'; 'run' tries it again by itself."
 
 
 class KeyFileError(CommunityArchivesError):

@@ -23,6 +23,7 @@ from workflow.identity import public_key_of
 from workflow.importing import Batch, Before, Importer, ImportReport, Item, archived_weeks
 from workflow.ports.records import Channel, Community, Place, StoredMessage
 from workflow.ports.work import Transaction
+from workflow.status import imports_of
 from workflow.stored import Pages
 
 
@@ -238,14 +239,7 @@ class Library:
 
         Those that wait for a key are done with: nothing happens to them until it comes.
         """
-        states, waiting = await self.engine.run(
-            lambda tx: (
-                self._store.archive_states(tx, id),
-                set(self._store.open_archives(tx, id)),
-            )
-        )
-        under_way = sum(one.instance in waiting and not one.is_locked for one in states)
-        return len(states) - under_way, under_way
+        return await self.engine.run(lambda tx: imports_of(tx, self._tools, id))
 
     async def _start_imports(self) -> None:
         for instance in await self.engine.run(self._store.unstarted_imports):

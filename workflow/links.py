@@ -61,6 +61,10 @@ class Links:
         await self._tools.messaging.subscribe(channel_of(community))
         self._unasked.put_nowait(community)
 
+    async def unfollow(self, community: str) -> None:
+        """Take no more links of this community."""
+        await self._tools.messaging.unsubscribe(channel_of(community))
+
     async def receive(self, message: Received) -> None:
         """A verified, new link becomes an event; every other message is counted by reason."""
         community = community_of(message.channel)

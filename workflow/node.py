@@ -12,7 +12,7 @@ from enum import Enum
 from types import TracebackType
 from typing import Final, Self
 
-from states import COMMUNITY, community
+from states import ARCHIVE_IMPORT, COMMUNITY, community
 from states.drawing import Drawing
 from states.node import NODE
 from states.node import Event as NodeEvent
@@ -20,17 +20,20 @@ from states.node import State as NodeState
 from workflow.actions.tools import Tools
 from workflow.archive.windows import INTERVAL
 from workflow.engine.engine import Engine
-from workflow.engine.inbox import Command
 from workflow.engine.rows import Outcome, Recorded, Request
+from workflow.errors import NotControlNodeError
 from workflow.identity import public_key_of
 from workflow.library import Library
 from workflow.links import Links
+from workflow.ports.carrier import Peer
 from workflow.ports.records import Community
-from workflow.ports.work import Transaction
+from workflow.ports.work import Reference, Transaction
 from workflow.status import (
+    Snapshot,
     Status,
     counts_of_all,
     out_of_step,
+    snapshot_of,
     state_of,
     status_of,
     way_of,
@@ -82,6 +85,7 @@ class Node(Library):
 
     async def start(self) -> None:
         """Take up whatever was under way, and ask the network for what was missed."""
+        await self._remove_files()
         await self._links.open()
         await self.engine.enrol(NODE.name, THE_NODE)
         await self.engine.start()
@@ -103,16 +107,21 @@ class Node(Library):
         name: str,
         *,
         private_key: bytes | None = None,
+        key: bytes | None = None,
         interval: int = INTERVAL,
         reannounce_after: float | None = REANNOUNCE_AFTER,
     ) -> str:
         """Become the control node of a community; returns its id.
 
-        ``interval`` and ``reannounce_after`` are seconds, None turns the timer off. Without a
-        private key a new one is made. Raises ``KeyFileError``.
+        ``interval`` and ``reannounce_after`` are seconds, None turns the timer off. ``key`` is a
+        public key (33 bytes) whose private key is in the key store; without that and a private
+        key, a new one is made. Raises ``KeyFileError``.
         """
         keys = self._tools.keys
-        key = keys.create() if private_key is None else keys.add(private_key)
+        if private_key is not None:
+            key = keys.add(private_key)
+        elif key is None:
+            key = keys.create()
         id = "0x" + key.hex()
         await self._add(id, name, key, interval, reannounce_after)
         await self.take_over(id)
@@ -123,13 +132,17 @@ class Node(Library):
         key = public_key_of(id)
         await self._add(id, name or id[:12], key, interval, REANNOUNCE_AFTER)
 
-    async def switch_on(self, id: str, command_id: str | None = None) -> Outcome:
+    async def switch_on(
+        self, id: str, command_id: str | None = None, actor: str = "operator"
+    ) -> Outcome:
         """Keep archives for this community, as soon as the node does so at all."""
-        return await self._switch(id, community.Event.SWITCHED_ON, command_id)
+        return await self._switch(id, community.Event.SWITCHED_ON, command_id, actor)
 
-    async def switch_off(self, id: str, command_id: str | None = None) -> Outcome:
+    async def switch_off(
+        self, id: str, command_id: str | None = None, actor: str = "operator"
+    ) -> Outcome:
         """Stop everything for this community; its files and rows stay."""
-        return await self._switch(id, community.Event.SWITCHED_OFF, command_id)
+        return await self._switch(id, community.Event.SWITCHED_OFF, command_id, actor)
 
     async def enable(self) -> None:
         """Turn archives on for the node: every community that is meant to be on."""
@@ -150,19 +163,37 @@ class Node(Library):
             COMMUNITY.name, id, Request(event, "operator", command_id=command_id)
         )
 
-    async def perform(self, command: Command) -> Outcome:
-        """Do what a command from another process says. Raises ``UnknownEventError``."""
-        event = self.engine.event_named(command.lifecycle, command.event)
-        if event in (community.Event.SWITCHED_ON, community.Event.SWITCHED_OFF):
-            return await self._switch(command.instance, event, command.id, command.actor)
-        return await self.engine.send(
-            command.lifecycle,
-            command.instance,
-            Request(event, command.actor, command_id=command.id),
+    async def remove(self, id: str) -> None:
+        """Forget a community: stop everything, delete its messages, archives and files.
+
+        Its private key stays where it is. Raises ``UnknownCommunityError``.
+        """
+        known, current, older, archives = await self.engine.run(
+            lambda tx: (
+                self._store.community(tx, id),
+                self._store.generation(tx, id),
+                self._store.older_locators(tx, id),
+                self._store.archive_instances(tx, id),
+            )
         )
+        await self._links.unfollow(known.id)
+        await self.engine.remove(
+            Reference(COMMUNITY.name, known.id),
+            *(Reference(ARCHIVE_IMPORT.name, one) for one in archives),
+            writes=lambda tx: self._store.remove_community(tx, known.id),
+        )
+        for locator in (*older, current.locator if current else ""):
+            await self._tools.carrier.withdraw(locator)
+        await self._remove_files()
+
+    async def _remove_files(self) -> None:
+        """Delete what removed communities have left; a crash may have come in between."""
+        for id in await self.engine.run(self._store.removed):
+            await asyncio.to_thread(self._tools.folder.remove, id)
+            await self.engine.run(lambda tx, id=id: self._store.set_files_removed(tx, id))  # type: ignore[misc]
 
     async def _switch(
-        self, id: str, event: Enum, command_id: str | None, actor: str = "operator"
+        self, id: str, event: Enum, command_id: str | None, actor: str
     ) -> Outcome:
         is_enabled = event is community.Event.SWITCHED_ON
         request = Request(
@@ -205,6 +236,54 @@ class Node(Library):
         self._tools.keys.remove(known.control_key)
         await self.send(id, community.Event.CONTROL_LOST)
 
+    # -- at once ----------------------------------------------------------------------------------
+
+    async def archive_now(self, id: str, *, with_open_window: bool = False) -> None:
+        """Archive what is stored, without waiting for stragglers.
+
+        Windows that are not over yet are left alone, or cut at this moment: what comes after it is
+        archived in its turn. Raises ``NotControlNodeError``.
+        """
+        await self._require_control(id)
+        now = self._tools.clock.now()
+        await self.engine.look(
+            COMMUNITY.name,
+            id,
+            lambda tx: self._store.ask_for_archives(
+                tx, id, now, with_open_window=with_open_window
+            ),
+            is_urgent=True,
+        )
+
+    async def announce(self, id: str) -> None:
+        """Announce the archives again, under a new clock, once they are seen to be live.
+
+        Raises ``NotControlNodeError``.
+        """
+        await self._require_control(id)
+        now = self._tools.clock.now()
+        await self.engine.look(
+            COMMUNITY.name,
+            id,
+            lambda tx: self._store.ask_for_announcement(tx, id, now),
+            is_urgent=True,
+        )
+
+    async def try_again(self, id: str) -> None:
+        """Try at once what failed before, instead of after its back-off."""
+        await self.engine.look(COMMUNITY.name, id, is_urgent=True)
+
+    async def _require_control(self, id: str) -> None:
+        known, facts = await self.engine.run(
+            lambda tx: (self._store.community(tx, id), self._tools.facts(tx, id))
+        )
+        if not community.is_control_node(facts):
+            raise NotControlNodeError(
+                "this node does not have control of the community",
+                place=known.name,
+                remedy="Do it on the control node, or take control: 'announce --take-over'.",
+            )
+
     # -- looking ----------------------------------------------------------------------------------
 
     async def communities(self) -> list[Community]:
@@ -214,6 +293,15 @@ class Node(Library):
     async def status(self, id: str) -> Status:
         """Where a community stands, and which guards hold now."""
         return await self.engine.run(lambda tx: status_of(tx, self._tools, id))
+
+    async def snapshot(self, id: str) -> Snapshot:
+        """How far a community has come, as this process sees it now."""
+        return await self.engine.run(lambda tx: snapshot_of(tx, self._tools, id))
+
+    async def peers(self, id: str) -> tuple[Peer, ...]:
+        """Who is connected on the network of files for this community's archives."""
+        found = await self.snapshot(id)
+        return self._tools.carrier.peers(found.locator)
 
     async def drawing(self, id: str) -> Drawing:
         """The community's lifecycle with the way it took; shows itself in Jupyter."""

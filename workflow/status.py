@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 
-from states import COMMUNITY
+from states import COMMUNITY, look
 from states.community import Event as CommunityEvent
-from states.community import Facts, State, is_control_node
+from states.community import Facts, State, is_control_node, link_is_wanted
 from states.drawing import Overlay
 from workflow.actions.tools import Tools
 from workflow.engine.history import counts, steps_of
+from workflow.ports.carrier import Traffic
 from workflow.ports.work import Transaction
 
 
@@ -56,6 +57,68 @@ def status_of(tx: Transaction, tools: Tools, id: str) -> Status:
         refusals=tools.store.refusals(tx, id),
         guards=guards_now(facts),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """How far a community's work has come, as the process that does it sees it now.
+
+    ``imported`` and ``importing`` count archives. ``is_wanting`` is true while a link leads to
+    archives that are not all here, ``is_at_rest`` when nothing is left to do now but to wait;
+    ``reason`` says what failed last and is to be tried again at ``due_at`` (seconds, UTC epoch).
+    ``traffic`` is None when nothing is carried.
+    """
+
+    state: str
+    is_control_node: bool
+    is_live: bool
+    is_wanting: bool
+    is_at_rest: bool
+    generation: int
+    locator: str
+    imported: int
+    importing: int
+    announced_clock: int
+    due_at: float | None
+    reason: str
+    condition: str
+    traffic: Traffic | None
+
+
+def snapshot_of(tx: Transaction, tools: Tools, id: str) -> Snapshot:
+    """How far a community has come. Raises ``UnknownCommunityError``."""
+    status, facts = status_of(tx, tools, id), tools.facts(tx, id)
+    state = COMMUNITY.states(status.state)
+    imported, importing = imports_of(tx, tools, id)
+    is_wanting = link_is_wanted(facts)
+    is_waiting = state is State.IDLE and look(COMMUNITY, state, facts, facts.now).step is None
+    return Snapshot(
+        state=status.state,
+        is_control_node=status.is_control_node,
+        is_live=status.is_live,
+        is_wanting=is_wanting,
+        is_at_rest=(is_waiting or state is State.OFF) and not importing,
+        generation=status.generation,
+        locator=facts.locator,
+        imported=imported,
+        importing=importing,
+        announced_clock=facts.announced_clock,
+        due_at=status.due_at,
+        reason=status.reason,
+        condition=status.condition,
+        traffic=tools.carrier.traffic(facts.link_locator if is_wanting else facts.locator),
+    )
+
+
+def imports_of(tx: Transaction, tools: Tools, id: str) -> tuple[int, int]:
+    """How many archives of a community are done with, and how many are still on their way.
+
+    Those that wait for a key are done with: nothing happens to them until it comes.
+    """
+    archives = tools.store.archive_states(tx, id)
+    waiting = set(tools.store.open_archives(tx, id))
+    under_way = sum(one.instance in waiting and not one.is_locked for one in archives)
+    return len(archives) - under_way, under_way
 
 
 def guards_now(facts: Facts) -> dict[str, bool]:

@@ -6,16 +6,20 @@ from typing import Annotated
 
 import typer
 
+from workflow.cli.archiving import announce, archive
 from workflow.cli.checking import check
+from workflow.cli.communities import community
 from workflow.cli.demo import demo
 from workflow.cli.diagram import diagram
 from workflow.cli.exporting import export
+from workflow.cli.fetching import announcement, fetch, join, peers
 from workflow.cli.importing import adopt, importing
 from workflow.cli.inspecting import ABOUT, inspect
 from workflow.cli.looking import history, status
 from workflow.cli.options import examples
 from workflow.cli.reading import messages
 from workflow.cli.running import run
+from workflow.cli.selftest import selftest
 from workflow.cli.sending import send
 from workflow.cli.verifying import verify
 from workflow.cli.why import why
@@ -23,10 +27,12 @@ from workflow.cli.why import why
 app = typer.Typer(
     help="Keep the chat history of communities as archives: create, seed, announce, download.",
     epilog=examples(
-        "demo             see it happen, in memory, in seconds",
-        "run              keep archives until Ctrl-C",
-        "status           where every community stands",
-        "why gardeners    why one of them stands where it stands",
+        "demo                          see it happen, in under a minute",
+        "community create gardeners    become the control node of a community",
+        "fetch gardeners.announcement  fetch another's archives",
+        "run                           keep archives until Ctrl-C",
+        "status                        where every community stands",
+        "why gardeners                 why one of them stands where it stands",
     ),
     add_completion=False,
     no_args_is_help=True,
@@ -60,10 +66,33 @@ app.command(
     epilog=examples(
         "demo",
         "demo --weeks 52",
-        "demo --data-dir /tmp/demo    to look around there",
+        "demo --export my-discord-export/    with your own history",
+        "demo --data-dir /tmp/demo           to look around there",
     )
 )(demo)
-app.command(epilog=examples("run", "run --data-dir /srv/archives"))(run)
+app.command(
+    epilog=examples(
+        "run",
+        "run --network public --listen 6881",
+        "run --network private --peer 192.0.2.7:6881 --data-dir /srv/archives",
+    )
+)(run)
+app.add_typer(community, name="community")
+app.add_typer(archive, name="archive")
+app.command(epilog=examples("announce gardeners", "announce gardeners --take-over"))(announce)
+app.add_typer(announcement, name="announcement")
+app.command(
+    epilog=examples("join gardeners.announcement --name gardeners", "join 0x02ab...")
+)(join)
+app.command(
+    epilog=examples(
+        "fetch gardeners.announcement --name gardeners",
+        "fetch gardeners                  what is new",
+        "fetch 'magnet:?xt=...' --unsigned --community 0x02ab...",
+    )
+)(fetch)
+app.command(epilog=examples("peers gardeners", "peers gardeners --json"))(peers)
+app.command(epilog=examples("selftest gardeners"))(selftest)
 app.command(epilog=examples("status", "status gardeners", "status --json"))(status)
 app.command(epilog=examples("why gardeners", "why 0x02ab --json"))(why)
 app.command(

@@ -1,4 +1,4 @@
-"""The data directory with the networks that it works on: for now, none beyond this process."""
+"""The data directory, with or without the networks that its node takes part in."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypedDict
 
 if TYPE_CHECKING:
+    from workflow.adapters.keys.files import KeyFiles
     from workflow.assembly import View
+    from workflow.cli.networking import Networking
     from workflow.node import Node
     from workflow.ports.carrier import Carrier
     from workflow.ports.clock import Clock
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from workflow.ports.work import Transaction
 
 KEYS: Final = "keys"
+SCRATCH: Final = "carrier"
+"""What is being downloaded and has no place of its own yet."""
 
 
 class Ports(TypedDict):
@@ -28,10 +32,9 @@ class Ports(TypedDict):
 
 
 def ports(data_dir: Path) -> Ports:
-    """The machine's clock, key files in the data directory, and both networks in memory."""
+    """The machine's clock, the key files, and no network: nobody else is reached."""
     from workflow.adapters.carrier.memory import MemoryCarrier, Swarm  # noqa: PLC0415
     from workflow.adapters.clock.system import SystemClock  # noqa: PLC0415
-    from workflow.adapters.keys.files import KeyFiles  # noqa: PLC0415
     from workflow.adapters.messaging.in_process import (  # noqa: PLC0415
         InProcessMessaging,
         MessageNetwork,
@@ -42,15 +45,47 @@ def ports(data_dir: Path) -> Ports:
         "clock": clock,
         "carrier": MemoryCarrier(Swarm(clock), clock),
         "messaging": InProcessMessaging(MessageNetwork(clock)),
-        "keys": KeyFiles(data_dir / KEYS),
+        "keys": key_store(data_dir),
     }
 
 
 def node_at(data_dir: Path) -> Node:
-    """The node of this data directory, holding it. Raises ``DataDirectoryError``."""
+    """The node of this data directory, holding it, without networks.
+
+    Raises ``DataDirectoryError``.
+    """
     from workflow.assembly import open_node  # noqa: PLC0415
 
     return open_node(data_dir, **ports(data_dir))
+
+
+def acting_node_at(data_dir: Path, networking: Networking) -> Node:
+    """The same node with its networks: BitTorrent, and messages between nodes on this machine.
+
+    Raises ``DataDirectoryError``, ``ConfigurationError`` for networks that cannot be as asked.
+    """
+    from workflow.adapters.carrier.bittorrent import BitTorrentCarrier  # noqa: PLC0415
+    from workflow.adapters.clock.system import SystemClock  # noqa: PLC0415
+    from workflow.adapters.messaging.local import LocalMessaging  # noqa: PLC0415
+    from workflow.adapters.store.facts import Timing  # noqa: PLC0415
+    from workflow.assembly import open_node  # noqa: PLC0415
+
+    clock = SystemClock()
+    return open_node(
+        data_dir,
+        clock=clock,
+        carrier=BitTorrentCarrier(networking.settings(), clock, data_dir / SCRATCH),
+        messaging=LocalMessaging(networking.folder, clock),
+        keys=key_store(data_dir),
+        timing=Timing(settle_quiet=networking.settle, settle_limit=6 * networking.settle),
+    )
+
+
+def key_store(data_dir: Path) -> KeyFiles:
+    """The private keys of this data directory."""
+    from workflow.adapters.keys.files import KeyFiles  # noqa: PLC0415
+
+    return KeyFiles(data_dir / KEYS)
 
 
 def view_of(data_dir: Path) -> View:

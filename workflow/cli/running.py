@@ -5,33 +5,44 @@ from __future__ import annotations
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from workflow.cli.options import DataDir
-from workflow.cli.place import node_at
-from workflow.cli.words import note
+from workflow.cli.networking import networked
+from workflow.cli.options import AsJson, DataDir
+from workflow.cli.place import acting_node_at
+from workflow.cli.words import note, say_event, step_data
 
 if TYPE_CHECKING:
-    from workflow.engine.rows import Recorded
+    from workflow.cli.networking import Networking
+    from workflow.engine.inbox import Command
+    from workflow.engine.rows import Outcome, Recorded
+
+EXPOSED: Final = {
+    "local": "Only nodes on this machine are reached.",
+    "private": "Only the trackers and peers that were named are reached; they see this address.",
+    "public": "Anybody can see by trackers and DHT that this address has these archives.",
+}
 
 
-def run(data_dir: DataDir) -> None:
+@networked
+def run(*, as_json: AsJson = False, data_dir: DataDir, networking: Networking) -> None:
     """Keep archives until Ctrl-C or SIGTERM.
 
     Does so for all communities of the data directory, prints one line for each step on stderr, and
-    answers the commands of other processes.
+    answers the commands of other processes. With --json each step is a line of JSON on stdout, and
+    so is how far long work has come.
     """
     import asyncio  # noqa: PLC0415 - as all that is loaded here, only needed when it comes to it.
 
     _log_to_stderr()
-    asyncio.run(_run(data_dir))
+    asyncio.run(_run(data_dir, networking, as_json))
 
 
-async def _run(data_dir: Path) -> None:
+async def _run(data_dir: Path, networking: Networking, as_json: bool) -> None:
     import asyncio  # noqa: PLC0415
     import signal  # noqa: PLC0415
-
     from workflow.adapters.clock.system import SystemClock  # noqa: PLC0415
+    from workflow.commanding import perform  # noqa: PLC0415
     from workflow.engine.inbox import Inbox, serve  # noqa: PLC0415
     from workflow.node import THE_NODE  # noqa: PLC0415
     from workflow.status import state_of  # noqa: PLC0415
@@ -40,15 +51,33 @@ async def _run(data_dir: Path) -> None:
     loop = asyncio.get_running_loop()
     for each in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(each, ending.set)
-    node = node_at(data_dir)
+    node = acting_node_at(data_dir, networking)
     names = {known.id: known.name for known in await node.communities()}
-    node.engine.on_step(lambda step: note(transition(step, names)))
+
+    def tell(step: Recorded) -> None:
+        if as_json:
+            say_event({"event": "step", "step": step_data(step)})
+        else:
+            note(transition(step, names))
+
+    def tell_progress(lifecycle: str, id: str, done: int, total: int, unit: str) -> None:
+        say_event({"event": "progress", "lifecycle": lifecycle, "id": id,
+                   "done": done, "total": total, "unit": unit})  # fmt: skip
+
+    node.engine.on_step(tell)
+    if as_json:
+        node.engine.on_progress(tell_progress)
     note(f"Running on {data_dir}; Ctrl-C ends it.")
-    note("No real network is configured yet: links and archives stay within this process.")
+    note(f"Network '{networking.network.value}': {EXPOSED[networking.network.value]}")
     async with node:
         if await node.engine.run(lambda tx: state_of(tx, "node", THE_NODE)) == "DISABLED":
             note("Archives are disabled for the whole node: nothing will be done.")
-        answering = asyncio.create_task(serve(Inbox(data_dir), node.perform, SystemClock()))
+        async def answer(command: Command) -> Outcome:
+            outcome = await perform(node, command)
+            names.update({known.id: known.name for known in await node.communities()})
+            return outcome
+
+        answering = asyncio.create_task(serve(Inbox(data_dir), answer, SystemClock()))
         answering.add_done_callback(lambda _: ending.set())
         await ending.wait()
         answering.cancel()

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from workflow.cli.asking import quiet, take_over
 from workflow.cli.options import CommunityName, DataDir
-from workflow.cli.place import find, node_at, view_of
+from workflow.cli.place import find, view_of
 from workflow.cli.words import note, say, step_line
 
 if TYPE_CHECKING:
-    from workflow.engine.inbox import Inbox
     from workflow.engine.rows import Outcome
 
 REFUSED: Final = 3
@@ -59,24 +59,6 @@ def send(
     _tell(outcome, command.id)
     if held:
         note("Nobody runs on this data directory: what follows from this waits for the next run.")
-
-
-def quiet() -> None:
-    """Let the library's log say nothing: what a person needs to know, the command tells itself."""
-    from loguru import logger  # noqa: PLC0415
-
-    logger.remove()
-
-
-async def take_over(data_dir: Path, inbox: Inbox) -> None:
-    """Hold the data directory for as long as it takes to answer what waits; start nothing."""
-    from workflow.engine.inbox import drain  # noqa: PLC0415
-
-    node = node_at(data_dir)
-    try:
-        await drain(inbox, node.perform)
-    finally:
-        await node.stop()
 
 
 def _tell(outcome: Outcome, command_id: str) -> None:

@@ -43,6 +43,11 @@ def say_json(value: object) -> None:
     print(escaped(json.dumps(value, indent=2, ensure_ascii=False)))
 
 
+def say_event(value: object) -> None:
+    """Print one JSON document on one line, at once."""
+    print(escaped(json.dumps(value, ensure_ascii=False)), flush=True)
+
+
 def _safe(text: str) -> str:
     return "\n".join(map(safe, text.split("\n")))
 

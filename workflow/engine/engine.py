@@ -23,13 +23,21 @@ from states.instance import is_running
 from workflow.engine.commands import keep_outcome, kept_outcome
 from workflow.engine.history import signals_after
 from workflow.engine.journal import Journal, JournalClosedError
-from workflow.engine.rows import AnyInstance, AnyWorkflow, Outcome, Recorded, Request, enrol
+from workflow.engine.rows import (
+    AnyInstance,
+    AnyWorkflow,
+    Outcome,
+    Recorded,
+    Request,
+    enrol,
+    remove,
+)
 from workflow.engine.steps import look_again, take
 from workflow.engine.sweeping import bring_forward, recover, sweep
 from workflow.engine.working import Running, ThisWork
 from workflow.errors import JournalWriteError, UnknownInstanceError
 from workflow.ports.clock import Clock, Ticker
-from workflow.ports.work import Transaction, Writes, no_writes
+from workflow.ports.work import Reference, Transaction, Writes, no_writes
 
 T = TypeVar("T")
 Key = tuple[str, str]
@@ -102,6 +110,25 @@ class Engine:
 
         await self._commit(work)
 
+    async def remove(self, *instances: Reference, writes: Writes = no_writes) -> None:
+        """Take instances out of being, together with these writes; their history stays.
+
+        Returns when their actions have ended; what these answer counts no more.
+        """
+
+        def work(tx: Transaction) -> Outcome:
+            writes(tx)
+            remove(tx, instances)
+            return Outcome([])
+
+        await self._commit(work)
+        keys = [(one.lifecycle, one.id) for one in instances]
+        running = [one for key in keys if (one := self._running.get(key)) is not None]
+        for one in running:
+            one.cancel()
+        for one in running:
+            await one.joined()
+
     async def send(self, lifecycle: str, id: str, request: Request) -> Outcome:
         """Send an event; returns when the step is committed, or refused.
 
@@ -125,13 +152,18 @@ class Engine:
 
         return await self._commit(work)
 
-    async def look(self, lifecycle: str, id: str, writes: Writes = no_writes) -> Outcome:
-        """Commit these writes and let the instance, if it waits, look at its levels again."""
+    async def look(
+        self, lifecycle: str, id: str, writes: Writes = no_writes, *, is_urgent: bool = False
+    ) -> Outcome:
+        """Commit these writes and let the instance, if it waits, look at its levels again.
+
+        When it is urgent, what failed before is tried at once.
+        """
         workflow = self._workflow(lifecycle)
 
         def work(tx: Transaction) -> Outcome:
             writes(tx)
-            return look_again(tx, workflow, id, self._clock.now())
+            return look_again(tx, workflow, id, self._clock.now(), is_urgent=is_urgent)
 
         return await self._commit(work)
 
@@ -343,8 +375,8 @@ class Engine:
         while True:
             try:
                 await self.send(workflow.name, work.id, request)
-            except JournalClosedError:
-                return
+            except (JournalClosedError, UnknownInstanceError):
+                return  # Nobody is there any more whom it concerns.
             except Exception as error:  # noqa: BLE001 - the disk, or the answer itself.
                 if not isinstance(error, JournalWriteError) and request.writes is not no_writes:
                     request = self._failure(workflow, instance, error)

@@ -55,20 +55,22 @@ SCHEMA: Final = """
         event     TEXT NOT NULL,
         actor     TEXT NOT NULL,
         at        REAL NOT NULL,
+        arguments TEXT NOT NULL,
         answer    TEXT
     )
 """
 UNANSWERED: Final = (
-    "SELECT id, lifecycle, instance, event, actor, at FROM command"
+    "SELECT id, lifecycle, instance, event, actor, at, arguments FROM command"
     " WHERE answer IS NULL ORDER BY rowid"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """An event that somebody asks for. ``at`` is in seconds (UTC epoch).
+    """An event, or something else that a node can do, that somebody asks for.
 
-    Raises ``MalformedIdError`` when the id is not made of 1 to 64 letters, digits and ``._:-``.
+    ``at`` is in seconds (UTC epoch), ``arguments`` a JSON object. Raises ``MalformedIdError`` when
+    the id is not made of 1 to 64 letters, digits and ``._:-``.
     """
 
     id: str
@@ -77,6 +79,7 @@ class Command:
     event: str
     actor: str
     at: float
+    arguments: str = "{}"
 
     def __post_init__(self) -> None:
         if not COMMAND_ID.fullmatch(self.id):
@@ -107,7 +110,7 @@ class Inbox:
         """
         with self._transaction() as tx:
             tx.execute(
-                "INSERT OR IGNORE INTO command VALUES (?, ?, ?, ?, ?, ?, NULL)",
+                "INSERT OR IGNORE INTO command VALUES (?, ?, ?, ?, ?, ?, ?, NULL)",
                 (
                     command.id,
                     command.lifecycle,
@@ -115,12 +118,14 @@ class Inbox:
                     command.event,
                     command.actor,
                     command.at,
+                    command.arguments,
                 ),
             )
             there = tx.execute(
-                "SELECT lifecycle, instance, event FROM command WHERE id = ?", (command.id,)
+                "SELECT lifecycle, instance, event, arguments FROM command WHERE id = ?",
+                (command.id,),
             ).fetchone()
-        if there != (command.lifecycle, command.instance, command.event):
+        if there != (command.lifecycle, command.instance, command.event, command.arguments):
             raise ConfigurationError(
                 "this command id was used for another command",
                 place=command.id,

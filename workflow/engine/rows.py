@@ -78,13 +78,17 @@ class Recorded:
 
 @dataclass(slots=True)
 class Outcome:
-    """What a transaction did: the steps, a refusal in words, and what the engine has to do now."""
+    """What a transaction did: the steps, a refusal in words, and what the engine has to do now.
+
+    ``details`` is what a command asked for, or has found out.
+    """
 
     steps: list[Recorded]
     refusal: str = ""
     moved: dict[tuple[str, str], AnyInstance] | None = None
     wake_at: float | None = None
     is_repeat: bool = False
+    details: Mapping[str, Json] = field(default_factory=dict)
 
     def touch(self, workflow: AnyWorkflow, instance: AnyInstance) -> None:
         """Remember where an instance stands now, and when it wants to be woken."""
@@ -102,6 +106,7 @@ class Outcome:
                 "steps": [asdict(step) for step in self.steps],
                 "refusal": self.refusal,
                 "is_repeat": self.is_repeat,
+                "details": self.details,
             }
         )
 
@@ -109,7 +114,9 @@ class Outcome:
     def from_json(cls, told: Mapping[str, Any]) -> Outcome:
         """What ``as_json`` said, parsed."""
         steps = [Recorded(**{**step, "signals": tuple(step["signals"])}) for step in told["steps"]]
-        return cls(steps, told["refusal"], is_repeat=told["is_repeat"])
+        return cls(
+            steps, told["refusal"], is_repeat=told["is_repeat"], details=told["details"]
+        )
 
     def join(self, other: Outcome) -> None:
         """Add what another part of the same transaction did."""
@@ -186,6 +193,14 @@ def enrol(tx: Transaction, workflow: AnyWorkflow, id: str, now: float) -> AnyIns
         ),
     )
     return load(tx, workflow, id)
+
+
+def remove(tx: Transaction, instances: Iterable[Reference]) -> None:
+    """Take instances out of being; those that do not exist are no mistake."""
+    tx.executemany(
+        "DELETE FROM instance WHERE lifecycle = ? AND id = ?",
+        [(one.lifecycle, one.id) for one in instances],
+    )
 
 
 def stir(tx: Transaction, workflow: AnyWorkflow, ids: Iterable[str] | None, now: float) -> None:

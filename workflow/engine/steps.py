@@ -7,6 +7,7 @@ file waits, starts or sends anything. The functions run in the journal's thread.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from states import Refusal, Step, decide, look
@@ -70,10 +71,18 @@ def take(
     return outcome
 
 
-def look_again(tx: Transaction, workflow: AnyWorkflow, id: str, now: float) -> Outcome:
-    """Let a waiting instance look at its levels, because something may have changed."""
+def look_again(
+    tx: Transaction, workflow: AnyWorkflow, id: str, now: float, *, is_urgent: bool
+) -> Outcome:
+    """Let a waiting instance look at its levels, because something may have changed.
+
+    When it is urgent, what failed before holds back nothing.
+    """
     outcome = Outcome([])
-    come_to_rest(tx, workflow, [load(tx, workflow, id)], now, outcome)
+    instance = load(tx, workflow, id)
+    if is_urgent:
+        instance = replace(instance, setbacks=())
+    come_to_rest(tx, workflow, [instance], now, outcome)
     return outcome
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,6 +64,13 @@ class ArchiveFolder:
         self.make(content)
         write_whole(content.index, index)
         sync_folder(content.index.parent)
+
+    def remove(self, community: str) -> None:
+        """Delete all files of a community; those of one that has none are no mistake."""
+        place = self.root / community
+        if place.exists():
+            shutil.rmtree(place)
+            sync_folder(self.root)
 
     def sweep(self, content: Content) -> None:
         """Remove what older generations of this lineage needed: nobody offers it any more.

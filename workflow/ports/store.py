@@ -32,6 +32,15 @@ class Store(Protocol):
     def add_community(self, tx: Transaction, community: Community) -> None:
         """Add a community; one that is known keeps its rows."""
 
+    def remove_community(self, tx: Transaction, id: str) -> None:
+        """Forget a community, its messages and archives; what is left are its files."""
+
+    def removed(self, tx: Transaction) -> list[str]:
+        """The ids of communities that were removed, and whose files may still be there."""
+
+    def set_files_removed(self, tx: Transaction, id: str) -> None:
+        """The files of a removed community are gone, too."""
+
     def community(self, tx: Transaction, id: str) -> Community:
         """One community. Raises ``UnknownCommunityError``."""
 
@@ -65,6 +74,17 @@ class Store(Protocol):
     def add_channel(self, tx: Transaction, community: str, channel: Channel) -> None:
         """A channel of the community; again only renames it."""
 
+    def ask_for_archives(
+        self, tx: Transaction, community: str, at: float, *, with_open_window: bool
+    ) -> None:
+        """Archive what was stored until now (seconds, UTC epoch) without waiting for stragglers.
+
+        Windows that are not over yet are left alone, or cut at this moment.
+        """
+
+    def ask_for_announcement(self, tx: Transaction, community: str, at: float) -> None:
+        """Announce the current generation again unless it was done since (seconds, UTC epoch)."""
+
     def align(self, tx: Transaction, community: str, start: int) -> None:
         """Let the grid of windows go through this second, unless it is this device's own grid."""
 
@@ -91,7 +111,11 @@ class Store(Protocol):
         """
 
     def due_windows(self, tx: Transaction, community: str, before: float) -> list[Window]:
-        """Windows with unarchived messages that have ended by this moment, oldest first."""
+        """Windows with unarchived messages that have ended by this moment, oldest first.
+
+        Or by the moment at which somebody asked for archives; then perhaps the open one, too, as
+        far as it had come.
+        """
 
     def tallies(self, tx: Transaction, community: str) -> list[Tally]:
         """How many messages there are, by window and topic."""
@@ -133,6 +157,9 @@ class Store(Protocol):
         at_least: int,
     ) -> list[StoredMessage]:
         """A page of all messages in archive order, whichever archive holds them."""
+
+    def archived_digests(self, tx: Transaction, community: str) -> set[bytes]:
+        """The digests of all messages that some archive holds."""
 
     def mark_archived(
         self,
@@ -232,6 +259,9 @@ class Store(Protocol):
 
     def set_archive_done(self, tx: Transaction, instance: str, *, is_done: bool) -> None:
         """The archive is on its way no more: imported, or put aside."""
+
+    def archive_instances(self, tx: Transaction, community: str) -> list[str]:
+        """The instance ids of all archives there ever were, in every lineage."""
 
     def open_archives(self, tx: Transaction, community: str) -> list[str]:
         """The instance ids of archives that are still on their way."""

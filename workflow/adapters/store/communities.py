@@ -17,6 +17,20 @@ COMMUNITY_BY_ID: Final = COMMUNITY + " WHERE id = ?"
 COMMUNITY_BY_NAME: Final = COMMUNITY + " WHERE name = ?1 OR substr(id, 1, length(?1)) = ?1"
 COMMUNITIES: Final = COMMUNITY + " ORDER BY name, id"
 
+_NUMBER: Final = "(SELECT number FROM community WHERE id = ?)"
+FORGET: Final = (
+    "DELETE FROM archived WHERE sequence IN"
+    f" (SELECT sequence FROM message WHERE community = {_NUMBER})",
+    f"DELETE FROM unarchived WHERE community = {_NUMBER}",
+    f"DELETE FROM message WHERE community = {_NUMBER}",
+    *(
+        f"DELETE FROM {table} WHERE community = ?"
+        for table in ("archive", "generation", "announcement", "link", "refusal", "ratchet_key",
+                      "channel")
+    ),
+    "DELETE FROM community WHERE id = ?",
+)  # fmt: skip
+
 
 class SqliteCommunities:
     """The rows of communities."""
@@ -45,6 +59,20 @@ class SqliteCommunities:
                 community.condition,
             ),
         )
+
+    def remove_community(self, tx: Transaction, id: str) -> None:
+        """Forget a community, its messages and archives; what is left are its files."""
+        for statement in FORGET:
+            tx.execute(statement, (id,))
+        tx.execute("INSERT OR IGNORE INTO removed VALUES (?)", (id,))
+
+    def removed(self, tx: Transaction) -> list[str]:
+        """The ids of communities that were removed, and whose files may still be there."""
+        return [str(row[0]) for row in tx.execute("SELECT community FROM removed", ()).fetchall()]
+
+    def set_files_removed(self, tx: Transaction, id: str) -> None:
+        """The files of a removed community are gone, too."""
+        tx.execute("DELETE FROM removed WHERE community = ?", (id,))
 
     def community(self, tx: Transaction, id: str) -> Community:
         """One community. Raises ``UnknownCommunityError``."""
@@ -104,6 +132,19 @@ class SqliteCommunities:
     def set_encrypted(self, tx: Transaction, community: str, *, is_encrypted: bool) -> None:
         """From now on archives are written for the holders of the community's key, or for all."""
         tx.execute("UPDATE community SET is_encrypted = ? WHERE id = ?", (is_encrypted, community))
+
+    def ask_for_archives(
+        self, tx: Transaction, community: str, at: float, *, with_open_window: bool
+    ) -> None:
+        """Archive what was stored until now without waiting for stragglers."""
+        tx.execute(
+            "UPDATE community SET archive_asked_at = ?, archive_open = ? WHERE id = ?",
+            (at, with_open_window, community),
+        )
+
+    def ask_for_announcement(self, tx: Transaction, community: str, at: float) -> None:
+        """Announce the current generation again unless it was done since."""
+        tx.execute("UPDATE community SET announce_asked_at = ? WHERE id = ?", (at, community))
 
     def add_channel(self, tx: Transaction, community: str, channel: Channel) -> None:
         """A channel of the community; again only renames it."""

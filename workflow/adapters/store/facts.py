@@ -29,7 +29,8 @@ FACTS: Final = """
            (SELECT max(clock) FROM announcement WHERE community = c.id AND sent_at IS NOT NULL),
            EXISTS (SELECT 1 FROM archive WHERE community = c.id AND is_done = 0),
            a.sent_at, a.clock,
-           m.time, m.stored_at
+           m.time, m.stored_at,
+           c.archive_asked_at, c.archive_open, c.announce_asked_at
     FROM json_each(?) AS asked
     JOIN community c ON c.id = asked.value
     LEFT JOIN generation g ON g.community = c.id AND g.number = c.generation
@@ -120,6 +121,7 @@ class CommunityFacts:
             announced_clock, has_open_imports,
             sent_at, current_clock,
             oldest_time, oldest_stored_at,
+            archive_asked_at, archive_open, announce_asked_at,
         ) = cast("tuple[Any, ...]", row)  # fmt: skip
         timing = self._timing
         window_due_at: float | None = None
@@ -127,10 +129,15 @@ class CommunityFacts:
             end = window_containing(oldest_time, anchor, interval).end
             # A message that came late waits for others that may come with it.
             window_due_at = max(end, oldest_stored_at) + timing.grace + self._share(id)
+            is_open_asked = archive_open and oldest_time < int(archive_asked_at)
+            if oldest_stored_at <= archive_asked_at and (end <= archive_asked_at or is_open_asked):
+                window_due_at = min(end, archive_asked_at)  # Somebody does not want to wait.
         announce_due_at: float | None = None
         if generation:
             if current_clock is None or sent_at is None or sent_at > now:
                 announce_due_at = 0.0  # Never sent, or by a clock that was wrong.
+            elif sent_at < announce_asked_at:
+                announce_due_at = announce_asked_at
             elif reannounce_after is not None:
                 announce_due_at = sent_at + reannounce_after
         deadline = max(catch_up_deadline, self._started_at + timing.catch_up)

@@ -221,6 +221,11 @@ class SqliteGenerations:
         """The archive is on its way no more: imported, or put aside."""
         tx.execute("UPDATE archive SET is_done = ? WHERE instance = ?", (is_done, instance))
 
+    def archive_instances(self, tx: Transaction, community: str) -> list[str]:
+        """The instance ids of all archives there ever were, in every lineage."""
+        rows = tx.execute("SELECT instance FROM archive WHERE community = ?", (community,))
+        return [str(row[0]) for row in rows.fetchall()]
+
     def open_archives(self, tx: Transaction, community: str) -> list[str]:
         """The instance ids of archives that are still on their way."""
         rows = tx.execute(
@@ -242,7 +247,7 @@ class SqliteGenerations:
 
     def _set_generation(self, tx: Transaction, generation: Generation) -> None:
         tx.execute(
-            "UPDATE community SET generation = ?, candidate = 0 WHERE id = ?",
+            "UPDATE community SET generation = ?, candidate = 0, archive_open = 0 WHERE id = ?",
             (generation.number, generation.community),
         )
 

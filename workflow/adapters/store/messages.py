@@ -115,8 +115,19 @@ class SqliteMessages:
         return cast("int", row[0]) if row else 0
 
     def due_windows(self, tx: Transaction, community: str, before: float) -> list[Window]:
-        """Windows with unarchived messages that have ended by this moment, oldest first."""
+        """Windows with unarchived messages that have ended by this moment, oldest first.
+
+        Or by the moment at which somebody asked for archives; then perhaps the open one, too, as
+        far as it had come.
+        """
         number, (anchor, interval) = _number(tx, community), _grid(tx, community)
+        asked_at, is_open_asked = cast(
+            "tuple[float, int]",
+            tx.execute(
+                "SELECT archive_asked_at, archive_open FROM community WHERE id = ?", (community,)
+            ).fetchone(),
+        )
+        before = max(before, asked_at)
         windows: list[Window] = []
         time = START.time
         while True:
@@ -128,6 +139,8 @@ class SqliteMessages:
                 return windows
             window = window_containing(cast("int", row[0]), anchor, interval)
             if window.end > before:
+                if is_open_asked and cast("int", row[0]) < int(asked_at):
+                    windows.append(Window(window.start, int(asked_at)))
                 return windows
             windows.append(window)
             time = window.end
@@ -176,6 +189,14 @@ class SqliteMessages:
             if size >= at_least:
                 break
         return page
+
+    def archived_digests(self, tx: Transaction, community: str) -> set[bytes]:
+        """The digests of all messages that some archive holds."""
+        rows = tx.execute(
+            "SELECT m.digest FROM message m JOIN archived USING (sequence) WHERE m.community = ?",
+            (_number(tx, community),),
+        )
+        return {cast("bytes", row[0]) for row in rows}
 
     def mark_archived(
         self,

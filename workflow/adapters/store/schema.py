@@ -39,11 +39,16 @@ STORE: Final = (
                 description_clock INT  NOT NULL DEFAULT 0,
                 caught_up_run     INT  NOT NULL DEFAULT 0,
                 catch_up_deadline REAL NOT NULL DEFAULT 0,
-                repaired_at       REAL NOT NULL DEFAULT 0
+                repaired_at       REAL NOT NULL DEFAULT 0,
+                archive_asked_at  REAL NOT NULL DEFAULT 0,
+                archive_open      INT  NOT NULL DEFAULT 0,
+                announce_asked_at REAL NOT NULL DEFAULT 0
             )
             """,
             "CREATE INDEX community_name ON community (name)",
             "CREATE INDEX community_seeding ON community (id) WHERE generation > 0",
+            # Communities whose rows are gone, and whose files may not be yet.
+            "CREATE TABLE removed (community TEXT PRIMARY KEY) WITHOUT ROWID",
             """
             CREATE TABLE channel (
                 community TEXT NOT NULL REFERENCES community (id),

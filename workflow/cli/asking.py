@@ -1,0 +1,119 @@
+"""Somebody who does things: whoever runs on the data directory, or a node for this command alone.
+
+Commands that change something, or that watch work being done, need not care which of the two.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from workflow.cli.place import acting_node_at, node_at
+from workflow.cli.words import note
+
+if TYPE_CHECKING:
+    from workflow.cli.networking import Networking
+    from workflow.engine.inbox import Inbox
+    from workflow.node import Node
+
+PATIENCE: Final = 60.0
+"""Seconds that an answer may take."""
+
+
+class Asking(Protocol):
+    """Asks for a verb of the node; see ``workflow.commanding``."""
+
+    is_own: bool
+
+    async def __call__(self, verb: str, instance: str = "", **arguments: object) -> Mapping[str, Any]:
+        """The answer's details. Raises the error that the node answered with."""
+
+
+class Remote:
+    """Asks the process that holds the data directory; does it itself when that has gone."""
+
+    is_own = False
+
+    def __init__(self, data_dir: Path) -> None:
+        self._data_dir = data_dir
+
+    async def __call__(self, verb: str, instance: str = "", **arguments: object) -> Mapping[str, Any]:
+        """Leave a command in the inbox and wait for its answer."""
+        from uuid import uuid4  # noqa: PLC0415 - as all here, when it is needed.
+
+        from workflow.adapters.clock.system import SystemClock  # noqa: PLC0415
+        from workflow.commanding import asked  # noqa: PLC0415
+        from workflow.engine.inbox import Inbox, ask  # noqa: PLC0415
+
+        clock, inbox = SystemClock(), Inbox(self._data_dir)
+        command = asked(str(uuid4()), verb, instance, clock.now(), **arguments)
+        outcome = await ask(
+            inbox, command, lambda: take_over(self._data_dir, inbox), clock, PATIENCE
+        )
+        return outcome.details
+
+
+class Own:
+    """Asks a node in this process."""
+
+    is_own = True
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    async def __call__(self, verb: str, instance: str = "", **arguments: object) -> Mapping[str, Any]:
+        """Have it done at once."""
+        from workflow.commanding import asked, perform  # noqa: PLC0415
+
+        command = asked("own", verb, instance, 0.0, **arguments)
+        return (await perform(self._node, command)).details
+
+
+async def take_over(data_dir: Path, inbox: Inbox) -> None:
+    """Hold the data directory for as long as it takes to answer what waits; start nothing."""
+    from functools import partial  # noqa: PLC0415
+
+    from workflow.commanding import perform  # noqa: PLC0415
+    from workflow.engine.inbox import drain  # noqa: PLC0415
+
+    node = node_at(data_dir)
+    try:
+        await drain(inbox, partial(perform, node))
+    finally:
+        await node.stop()
+
+
+@asynccontextmanager
+async def acting(data_dir: Path, networking: Networking) -> AsyncGenerator[Asking, None]:
+    """Whoever runs on this data directory, or, for as long as this lasts, a node of our own."""
+    from workflow.errors import DirectoryLockedError  # noqa: PLC0415
+
+    try:
+        node = acting_node_at(data_dir, networking)
+    except DirectoryLockedError:
+        yield Remote(data_dir)
+        return
+    async with node:
+        yield Own(node)
+
+
+def ask_once(data_dir: Path, verb: str, instance: str = "", **arguments: object) -> Mapping[str, Any]:
+    """Have one thing done, by whoever runs or by ourselves; returns the answer's details."""
+    quiet()
+    return asyncio.run(Remote(data_dir)(verb, instance, **arguments))
+
+
+def quiet() -> None:
+    """Let the library's log say nothing: what a person needs to know, the command tells itself."""
+    from loguru import logger  # noqa: PLC0415
+
+    logger.remove()
+
+
+def note_if_nobody_runs(asking: Asking, what: str) -> None:
+    """Tell what ends with this command."""
+    if asking.is_own:
+        note(f"Nobody runs on this data directory: {what}")

@@ -1,0 +1,182 @@
+"""``community``: communities come and go, and with them their keys."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from workflow.cli.asking import ask_once
+from workflow.cli.options import CommunityName, DataDir, examples
+from workflow.cli.place import find, key_store, view_of
+from workflow.cli.words import hanging, note, say
+
+if TYPE_CHECKING:
+    from workflow.ports.records import Community
+
+STDIN: Final = "-"
+DAY: Final = 86_400
+HOUR: Final = 3600.0
+
+community = typer.Typer(
+    name="community",
+    help="Create communities, import and export their keys, remove them.",
+    epilog=examples("community create gardeners", "community remove gardeners"),
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+Out = Annotated[
+    Path | None, typer.Option("--out", metavar="FILE", help="Write it there, for you alone.")
+]
+
+
+@community.command(
+    epilog=examples("community create gardeners", "community create chess --announce-every 0")
+)
+def create(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What you call it here.")],
+    *,
+    days: Annotated[int, typer.Option(min=1, max=365, help="Of messages in an archive.")] = 7,
+    announce_every: Annotated[
+        float, typer.Option(min=0.0, metavar="HOURS", help="Repeat the announcement; 0: never.")
+    ] = 8.0,
+    data_dir: DataDir,
+) -> None:
+    """Create a community, with a new key: this device becomes its control node."""
+    keys = key_store(data_dir)
+    created = ask_once(
+        data_dir,
+        "create",
+        name=name,
+        key=keys.create().hex(),
+        interval=days * DAY,
+        reannounce_after=announce_every * HOUR or None,
+    )
+    say(f"{name}: created.")
+    say(f"  id     {created['id']}")
+    note(
+        hanging(
+            "",
+            "Its private key exists only here. Save it before anything else:"
+            f" community-archives community export-key {name} --out {name}.key",
+        )
+    )
+
+
+@community.command(
+    "import-key",
+    epilog=examples(
+        "community import-key gardeners.key --name gardeners",
+        "community import-key new.key --community gardeners    after a transfer of ownership",
+    ),
+)
+def import_key(
+    file: Annotated[
+        str, typer.Argument(metavar="FILE|-", help="As export-key writes it, or 64 hex digits.")
+    ],
+    *,
+    name: Annotated[str, typer.Option(metavar="NAME", help="For a community that is new.")] = "",
+    of: Annotated[
+        str,
+        typer.Option(
+            "--community", metavar="COMMUNITY", help="Whose control was transferred to this key."
+        ),
+    ] = "",
+    data_dir: DataDir,
+) -> None:
+    """Import a community's private key: this device becomes its control node.
+
+    A community that is not known yet is created here, and goes on where its own earlier links
+    lead. On the device that had control until now, do 'community remove' or take its key away.
+    """
+    text = sys.stdin.buffer.read() if file == STDIN else _read(Path(file))
+    key = key_store(data_dir).read_in(text)
+    known = _known(data_dir, of or f"0x{key.hex()}")
+    if of and known is None:
+        raise typer.BadParameter(f"no community is called '{of}'", param_hint="--community")
+    if known is None:
+        called = name or f"0x{key.hex()}"[:12]
+        id = ask_once(data_dir, "create", name=called, key=key.hex())["id"]
+    else:
+        called, id = known.name, known.id
+        ask_once(data_dir, "claim", id, key=key.hex())
+    say(f"{called}: this device is its control node now.")
+    say(f"  id     {id}")
+
+
+@community.command(
+    "export-key",
+    epilog=examples("community export-key gardeners --out gardeners.key"),
+)
+def export_key(name: CommunityName, *, out: Out = None, data_dir: DataDir) -> None:
+    """Show a community's private key, or write it into a new file that only you may read.
+
+    Whoever has it controls the community: keep it off-line.
+    """
+    view = view_of(data_dir)
+    with closing(view.journal):
+        known = view.journal.run(lambda tx: find(view, tx, name))
+    text = key_store(data_dir).export(known.control_key)
+    if out is None:
+        say(text.decode().rstrip("\n"))
+        return
+    with open(out, "xb", opener=_private) as file:
+        file.write(text)
+    note(f"The key of {known.name} is in {out}.")
+
+
+@community.command(epilog=examples("community remove gardeners", "community remove chess --yes"))
+def remove(
+    name: CommunityName,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    data_dir: DataDir,
+) -> None:
+    """Forget a community: its messages and archives here are deleted.
+
+    Its private key stays in the folder of keys. Nothing changes on other devices.
+    """
+    view = view_of(data_dir)
+    with closing(view.journal):
+        known = view.journal.run(lambda tx: find(view, tx, name))
+    if not yes:
+        typer.confirm(
+            f"Delete all messages and archives of {known.name} on this device?",
+            abort=True,
+            err=True,
+        )
+    ask_once(data_dir, "remove", known.id)
+    say(f"{known.name}: removed.")
+
+
+def _known(data_dir: Path, text: str) -> Community | None:
+    from workflow.errors import JournalMissingError, UnknownCommunityError  # noqa: PLC0415
+
+    try:
+        view = view_of(data_dir)
+    except JournalMissingError:
+        return None
+    with closing(view.journal):
+        try:
+            return view.journal.run(lambda tx: find(view, tx, text))
+        except UnknownCommunityError:
+            return None
+
+
+def _read(path: Path) -> bytes:
+    from workflow.errors import KeyFileError  # noqa: PLC0415
+
+    try:
+        with path.open("rb") as file:
+            return file.read(64 * 1024)
+    except OSError as error:
+        raise KeyFileError(f"the file cannot be read: {error.strerror}", place=str(path)) from error
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

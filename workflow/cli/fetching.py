@@ -1,0 +1,248 @@
+"""``join``, ``fetch``, ``peers`` and ``announcement show``: the member's side, and what it passes on."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
+
+import typer
+
+from workflow.cli.asking import Asking, Remote, acting, ask_once, note_if_nobody_runs, quiet
+from workflow.cli.networking import networked
+from workflow.cli.options import INCOMPLETE, AsJson, CommunityName, DataDir, examples
+from workflow.cli.place import find, view_of
+from workflow.cli.transcript import size
+from workflow.cli.watching import Look, watch
+from workflow.cli.words import note, say, say_event, say_json, table
+
+if TYPE_CHECKING:
+    from workflow.cli.networking import Networking
+
+PATIENCE: Final = 180.0
+"""Seconds in which something has to happen."""
+LONGEST_FILE: Final = 64 * 1024
+"""Bytes of a file that holds an announcement, at most."""
+
+announcement = typer.Typer(
+    name="announcement",
+    help="Announcements that travel by hand.",
+    epilog=examples("announcement show gardeners > gardeners.announcement"),
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+Target = Annotated[
+    str,
+    typer.Argument(
+        metavar="ANNOUNCEMENT",
+        help="A line from 'announcement show', a file with it, or a community's id.",
+    ),
+]
+Name = Annotated[str, typer.Option("--name", metavar="NAME", help="What you call it here.")]
+
+
+class _Target(NamedTuple):
+    """What is to be joined or fetched: a community, and perhaps what leads to its archives."""
+
+    community: str
+    line: str = ""
+    magnet: str = ""
+
+
+@announcement.callback()
+def _announcement() -> None:
+    """Announcements that travel by hand."""
+
+
+@announcement.command(epilog=examples("announcement show gardeners > gardeners.announcement"))
+def show(community: CommunityName, *, data_dir: DataDir) -> None:
+    """Print the newest signed announcement as one line of text.
+
+    Whoever has it can 'join' and 'fetch': the signature is checked there as if it had come over
+    the network. Members can pass it on, too.
+    """
+    view = view_of(data_dir)
+    from workflow.announcing import newest_line  # noqa: PLC0415 - as all here, when it is needed.
+
+    with closing(view.journal):
+        known = view.journal.run(lambda tx: find(view, tx, community))
+        say(view.journal.run(lambda tx: newest_line(tx, view.tools.store, known.id)))
+
+
+def join(target: Target, *, name: Name = "", data_dir: DataDir) -> None:
+    """Become a member of a community: follow its announcements from now on.
+
+    Nothing is fetched before 'run' or 'fetch' does it.
+    """
+    wanted = _read_target(target, "", data_dir)
+    if wanted.magnet:
+        raise typer.BadParameter("a magnet link is nothing to join; see 'fetch --unsigned'")
+    quiet()
+    asyncio.run(_begin(Remote(data_dir), wanted, name))
+    say(f"{name or wanted.community[:12]}: joined.")
+
+
+@networked
+def fetch(
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="COMMUNITY|ANNOUNCEMENT",
+            help="A community that is known; a line, or a file with it; with --unsigned a magnet.",
+        ),
+    ],
+    *,
+    name: Name = "",
+    unsigned: Annotated[
+        bool,
+        typer.Option("--unsigned", help="Follow a bare magnet link, which nobody has signed."),
+    ] = False,
+    of: Annotated[
+        str,
+        typer.Option("--community", metavar="ID", help="Whose archives the magnet link leads to."),
+    ] = "",
+    as_json: AsJson = False,
+    data_dir: DataDir,
+    networking: Networking,
+) -> None:
+    """Fetch and import what is lacking of a community's archives, now.
+
+    Verifies the announcement, fetches the index, then only the archives that are not here, and
+    imports them. What is interrupted goes on where it was. Exit code 4 says that an archive was
+    put aside or waits for a key.
+    """
+    quiet()
+    wanted = _read_target(target, of, data_dir)
+    if bool(wanted.magnet) != unsigned:
+        raise typer.BadParameter("--unsigned goes with a magnet link, and only with one")
+    asyncio.run(_fetch(data_dir, networking, wanted, name, as_json))
+
+
+async def _fetch(
+    data_dir: Path, networking: Networking, wanted: _Target, name: str, as_json: bool
+) -> None:
+    async with acting(data_dir, networking) as asking:
+        await _begin(asking, wanted, name)
+        await asking("try_again", wanted.community)
+        look = await watch(
+            asking, wanted.community, name or wanted.community[:12], _is_fetched,
+            as_json=as_json, patience=PATIENCE,
+        )  # fmt: skip
+        summary = _summary(data_dir, wanted.community)
+        if as_json:
+            say_event({"event": "done", **look, **summary})
+        else:
+            _say_summary(summary, look)
+        note_if_nobody_runs(asking, "the archives are offered to others by 'run'.")
+    if summary["waiting"] or summary["quarantined"]:
+        raise typer.Exit(INCOMPLETE)
+
+
+def _is_fetched(look: Look) -> bool:
+    return bool(look["is_at_rest"] and look["generation"] and not look["is_wanting"])
+
+
+@networked
+def peers(
+    community: CommunityName, *, as_json: AsJson = False, data_dir: DataDir, networking: Networking
+) -> None:
+    """Show with whom a community's archives are exchanged, right now."""
+    quiet()
+    view = view_of(data_dir)
+    with closing(view.journal):
+        known = view.journal.run(lambda tx: find(view, tx, community))
+    if not view.holder:
+        note("Nobody runs on this data directory, so nobody is connected.")
+        found: list[dict[str, Any]] = []
+    else:
+        found = list(ask_once(data_dir, "peers", known.id)["peers"])
+    if as_json:
+        say_json(found)
+        return
+    rows = [
+        (
+            one["address"],
+            one["client"],
+            f"{one['progress']:.0%}",
+            f"{size(one['download_rate'])}/s",
+            f"{size(one['upload_rate'])}/s",
+        )
+        for one in found
+    ]
+    if rows:
+        for line in table([("ADDRESS", "CLIENT", "HAS", "FROM THEM", "TO THEM"), *rows]):
+            say(line)
+    elif view.holder:
+        note("Nobody is connected.")
+
+
+async def _begin(asking: Asking, wanted: _Target, name: str) -> None:
+    await asking("join", wanted.community, name=name)
+    if wanted.line:
+        await asking("receive", wanted.community, line=wanted.line)
+    if wanted.magnet:
+        await asking("follow_unsigned", wanted.community, magnet=wanted.magnet)
+
+
+def _read_target(text: str, of: str, data_dir: Path) -> _Target:
+    """What a person means: a line, a file that holds one, a magnet link, a community.
+
+    Raises ``AnnouncementInvalidError``, ``MagnetInvalidError``, ``MalformedIdError``,
+    ``UnknownCommunityError``.
+    """
+    from workflow.archive.announcement import LINE_PREFIX, from_line  # noqa: PLC0415
+    from workflow.archive.magnet import parse_magnet  # noqa: PLC0415
+    from workflow.identity import public_key_of  # noqa: PLC0415
+
+    path = Path(text)
+    if not text.startswith((LINE_PREFIX, "magnet:", "0x")) and path.is_file():
+        with path.open("rb") as file:
+            text = file.read(LONGEST_FILE).decode("utf-8", "replace").strip()
+    if text.startswith(LINE_PREFIX):
+        return _Target(from_line(text)[0], line=text)
+    if text.lower().startswith("magnet:"):
+        id = of or parse_magnet(text).name
+        public_key_of(id)
+        return _Target(id, magnet=text)
+    if text.startswith("0x") and len(text) == len("0x") + 66:
+        public_key_of(text)
+        return _Target(text)
+    view = view_of(data_dir)
+    with closing(view.journal):
+        return _Target(view.journal.run(lambda tx: find(view, tx, text)).id)
+
+
+def _summary(data_dir: Path, id: str) -> dict[str, Any]:
+    """What of a community is here now, counted without reading the archives again."""
+    view = view_of(data_dir)
+    store = view.tools.store
+    with closing(view.journal):
+        name, archives, tallies = view.journal.run(
+            lambda tx: (
+                store.community(tx, id).name,
+                store.archive_states(tx, id),
+                store.tallies(tx, id),
+            )
+        )
+    here = [one for one in archives if one.is_here]
+    return {
+        "name": name,
+        "archives": len(here),
+        "bytes": sum(one.entry.size for one in here),
+        "messages": sum(one.stored for one in tallies),
+        "waiting": sum(one.is_locked for one in archives),
+        "quarantined": sum(one.state == "QUARANTINED" for one in archives),
+    }
+
+
+def _say_summary(summary: dict[str, Any], look: Look) -> None:
+    is_all = not summary["waiting"] and not summary["quarantined"]
+    say(f"{summary['name']}: {'all archives are' if is_all else 'NOT all archives could be'} imported.")
+    say(f"  archives   {summary['archives']:,}, {size(summary['bytes'])}")
+    say(f"  messages   {summary['messages']:,}")
+    say(f"  offered    {'yes, to others' if look['is_live'] else 'no'}")
+    if summary["waiting"]:
+        note(f"{summary['waiting']} archives wait for the community's key.")
+    if summary["quarantined"]:
+        note(f"{summary['quarantined']} archives were put aside: 'verify' says why.")

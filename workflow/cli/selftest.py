@@ -1,0 +1,85 @@
+"""``selftest``: would a stranger get everything?"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import closing
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Final
+
+import typer
+
+from workflow.cli.asking import Own, acting, quiet
+from workflow.cli.networking import networked
+from workflow.cli.options import INCOMPLETE, AsJson, CommunityName, DataDir
+from workflow.cli.place import acting_node_at, find, view_of
+from workflow.cli.watching import watch
+from workflow.cli.words import say, say_event
+
+if TYPE_CHECKING:
+    from workflow.cli.networking import Networking
+    from workflow.ports.records import Community
+
+PATIENCE: Final = 120.0
+"""Seconds in which something has to happen."""
+
+
+@networked
+def selftest(
+    community: CommunityName, *, as_json: AsJson = False, data_dir: DataDir, networking: Networking
+) -> None:
+    """Fetch the community's current announcement as a stranger would, and compare.
+
+    A throw-away member is given nothing but the announcement. It fetches all archives over the
+    network that you name, imports them, and its messages are compared with those that are archived
+    here, one by one. It leaves nothing behind. Exit code 4 says that something was missing.
+    """
+    quiet()
+    view = view_of(data_dir)
+    from workflow.announcing import newest_line  # noqa: PLC0415 - as all here, when it is needed.
+
+    with closing(view.journal):
+        known = view.journal.run(lambda tx: find(view, tx, community))
+        line = view.journal.run(lambda tx: newest_line(tx, view.tools.store, known.id))
+    ours, theirs = asyncio.run(_both(data_dir, networking, known, line, as_json))
+    missing, foreign = len(ours - theirs), len(theirs - ours)
+    found = {"messages": len(ours), "fetched": len(theirs), "missing": missing, "foreign": foreign}
+    if as_json:
+        say_event({"event": "done", **found})
+    elif missing or foreign:
+        say(f"{known.name}: NOT the same: {missing:,} of {len(ours):,} archived messages did not"
+            f" come, {foreign:,} came that are not here.")  # fmt: skip
+    else:
+        say(f"{known.name}: a stranger gets all {len(ours):,} archived messages.")
+    if missing or foreign:
+        raise typer.Exit(INCOMPLETE)
+
+
+async def _both(
+    data_dir: Path, networking: Networking, known: Community, line: str, as_json: bool
+) -> tuple[set[bytes], set[bytes]]:
+    """The digests of the messages that are archived here, and of those that a stranger got."""
+    with TemporaryDirectory(prefix="community-archives-selftest-") as directory:
+        async with acting(data_dir, networking) as holder:
+            await watch(
+                holder, known.id, known.name, lambda look: bool(look["is_live"]),
+                as_json=as_json, patience=PATIENCE,
+            )  # fmt: skip
+            async with acting_node_at(Path(directory), networking) as stranger:
+                await stranger.enable()
+                await stranger.join(known.id, known.name)
+                await stranger.receive_announcement(known.id, line)
+                await watch(
+                    Own(stranger), known.id, f"a stranger to {known.name}",
+                    lambda look: look["is_at_rest"] and look["generation"] > 0,
+                    as_json=as_json, patience=PATIENCE,
+                )  # fmt: skip
+        return _archived(data_dir, known.id), _archived(Path(directory), known.id)
+
+
+def _archived(data_dir: Path, id: str) -> set[bytes]:
+    """The digests of all messages that some archive holds."""
+    view = view_of(data_dir)
+    with closing(view.journal):
+        return view.journal.run(lambda tx: view.tools.store.archived_digests(tx, id))

@@ -1,0 +1,72 @@
+"""Watch a node at work until it has come to rest: a bar, lines of JSON, or nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from workflow.cli.progress import progress
+from workflow.cli.transcript import size
+from workflow.cli.words import say_event
+
+if TYPE_CHECKING:
+    from workflow.cli.asking import Asking
+
+Look = Mapping[str, Any]
+"""What ``workflow.status.Snapshot`` says, as plain values."""
+
+EVERY: Final = 0.1
+"""Seconds between two looks at a node of our own."""
+EVERY_REMOTE: Final = 0.5
+"""Seconds between two looks at somebody else's, which cost a row each."""
+
+
+async def watch(
+    asking: Asking,
+    id: str,
+    label: str,
+    until: Callable[[Look], bool],
+    *,
+    as_json: bool,
+    patience: float,
+) -> Look:
+    """Look again and again until it is so; returns the last look.
+
+    Raises ``WorkFailedError`` when the node has given up for now, and when nothing has changed for
+    ``patience`` seconds.
+    """
+    from workflow.errors import WorkFailedError  # noqa: PLC0415 - as all here, when it is needed.
+
+    every = EVERY if asking.is_own else EVERY_REMOTE
+    unchanged, before = 0.0, None
+    with progress(label) as told:
+        while True:
+            look = await asking("look", id)
+            if look != before:
+                unchanged, before = 0.0, look
+                _tell(look, told, as_json=as_json)
+            if until(look):
+                return look
+            if look["state"] == "idle" and look["reason"]:
+                raise WorkFailedError(str(look["reason"]), place=label)
+            if unchanged >= patience:
+                raise WorkFailedError(f"nothing happens in '{look['state']}'", place=label)
+            await asyncio.sleep(every)
+            unchanged += every
+
+
+def _tell(look: Look, told: Callable[[int, int, str], None], *, as_json: bool) -> None:
+    if as_json:
+        say_event({"event": "progress", **look})
+    traffic = look["traffic"]
+    if traffic is None:
+        told(0, 0, str(look["state"]))
+        return
+    peers = "1 peer" if traffic["peers"] == 1 else f"{traffic['peers']} peers"
+    rate = f"{size(traffic['download_rate'])}/s"
+    told(
+        traffic["done"],
+        traffic["total"],
+        f"bytes, {peers}, {rate}, {look['imported']} archives imported",
+    )

@@ -1,0 +1,125 @@
+"""What other processes may ask of the node that holds a data directory, by name.
+
+A command names a lifecycle and one of its events (``send`` does that), or the node and one of the
+verbs here, with arguments in JSON. Private keys never travel this way: whoever has one puts it into
+the key store, which all processes share, and names its public key.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict
+from typing import Any, Final
+
+from states import community
+from states.node import NODE
+from workflow.archive.windows import INTERVAL
+from workflow.engine.inbox import Command
+from workflow.engine.rows import Outcome, Request
+from workflow.errors import NameTakenError, UnknownEventError
+from workflow.node import REANNOUNCE_AFTER, Node
+
+Arguments = Mapping[str, Any]
+Verb = Callable[[Node, str, Arguments], Awaitable[Mapping[str, Any]]]
+
+
+async def perform(node: Node, command: Command) -> Outcome:
+    """Do what a command says. Raises ``UnknownEventError``, and what doing it raises."""
+    if command.lifecycle == NODE.name and command.event in VERBS:
+        verb = VERBS[command.event]
+        return Outcome(
+            [], details=await verb(node, command.instance, json.loads(command.arguments))
+        )
+    event = node.engine.event_named(command.lifecycle, command.event)
+    if event is community.Event.SWITCHED_ON:
+        return await node.switch_on(command.instance, command.id, command.actor)
+    if event is community.Event.SWITCHED_OFF:
+        return await node.switch_off(command.instance, command.id, command.actor)
+    return await node.engine.send(
+        command.lifecycle,
+        command.instance,
+        Request(event, command.actor, command_id=command.id),
+    )
+
+
+def asked(id: str, verb: str, instance: str, at: float, **arguments: object) -> Command:
+    """The command that asks for a verb. Raises ``UnknownEventError`` when there is none."""
+    if verb not in VERBS:
+        raise UnknownEventError(f"'{verb}' is not one of: {', '.join(VERBS)}")
+    return Command(
+        id, NODE.name, instance, verb, "operator", at, json.dumps(arguments, sort_keys=True)
+    )
+
+
+async def _create(node: Node, _: str, given: Arguments) -> Arguments:
+    for known in await node.communities():
+        if known.name == given["name"] and known.control_key.hex() != given["key"]:
+            raise NameTakenError("another community is called so here", place=known.name)
+    await node.enable()  # Whoever creates a community wants it kept.
+    id = await node.create_community(
+        given["name"],
+        key=bytes.fromhex(given["key"]),
+        interval=given.get("interval", INTERVAL),
+        reannounce_after=given.get("reannounce_after", REANNOUNCE_AFTER),
+    )
+    return {"id": id}
+
+
+async def _claim(node: Node, id: str, given: Arguments) -> Arguments:
+    await node.enable()
+    await node.become_control_node(id, bytes.fromhex(given["key"]))
+    return {"id": id}
+
+
+async def _join(node: Node, id: str, given: Arguments) -> Arguments:
+    await node.enable()
+    await node.join(id, given.get("name", ""))
+    return {"id": id}
+
+
+async def _remove(node: Node, id: str, _: Arguments) -> Arguments:
+    await node.remove(id)
+    return {}
+
+
+async def _archive(node: Node, id: str, given: Arguments) -> Arguments:
+    await node.archive_now(id, with_open_window=given.get("with_open_window", False))
+    return {}
+
+
+async def _announce(node: Node, id: str, _: Arguments) -> Arguments:
+    await node.announce(id)
+    return {}
+
+
+async def _take_over(node: Node, id: str, _: Arguments) -> Arguments:
+    await node.take_over(id)
+    return {}
+
+
+async def _try_again(node: Node, id: str, _: Arguments) -> Arguments:
+    await node.try_again(id)
+    return {}
+
+
+async def _look(node: Node, id: str, _: Arguments) -> Arguments:
+    return asdict(await node.snapshot(id))
+
+
+async def _peers(node: Node, id: str, _: Arguments) -> Arguments:
+    return {"peers": [asdict(one) for one in await node.peers(id)]}
+
+
+VERBS: Final[Mapping[str, Verb]] = {
+    "create": _create,
+    "claim": _claim,
+    "join": _join,
+    "remove": _remove,
+    "archive": _archive,
+    "announce": _announce,
+    "take_over": _take_over,
+    "try_again": _try_again,
+    "look": _look,
+    "peers": _peers,
+}
