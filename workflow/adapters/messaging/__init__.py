@@ -1,1 +1,1 @@
-"""The network of messages: within one process."""
+"""The network of messages: within one process, or between those of one machine."""
