@@ -157,7 +157,11 @@ def open_view(
         read = facts_of(read_facts, tx, id, clock.now())
         then = recorded_facts(tx, COMMUNITY.name, id)
         was_live = bool(then.get("torrent_is_live")) and then.get("locator") == read.locator
-        return replace(read, torrent_is_live=bool(who) and was_live)
+        # An encrypted key is open to that process alone.
+        holds_key = read.holds_control_key or (bool(who) and bool(then.get("holds_control_key")))
+        return replace(
+            read, torrent_is_live=bool(who) and was_live, holds_control_key=holds_key
+        )
 
     tools = Tools(
         store=SqliteStore(),

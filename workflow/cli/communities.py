@@ -12,13 +12,15 @@ import typer
 
 from workflow.cli.asking import ask_once
 from workflow.cli.options import CommunityName, DataDir, examples
-from workflow.cli.place import find, key_store, view_of
+from workflow.cli.place import find, has_encrypted_keys, key_store, view_of
 from workflow.cli.words import hanging, note, say
 
 if TYPE_CHECKING:
     from workflow.ports.records import Community
 
 STDIN: Final = "-"
+LONGEST_FILE: Final = 64 * 1024
+"""Bytes of a file with a key, at most."""
 DAY: Final = 86_400
 HOUR: Final = 3600.0
 
@@ -30,6 +32,9 @@ community = typer.Typer(
     rich_markup_mode=None,
 )
 
+Encrypt = Annotated[
+    bool, typer.Option("--encrypt", help="Keep the key encrypted: 'run' asks for its passphrase.")
+]
 Out = Annotated[
     Path | None, typer.Option("--out", metavar="FILE", help="Write it there, for you alone.")
 ]
@@ -45,10 +50,11 @@ def create(
     announce_every: Annotated[
         float, typer.Option(min=0.0, metavar="HOURS", help="Repeat the announcement; 0: never.")
     ] = 8.0,
+    encrypt: Encrypt = False,
     data_dir: DataDir,
 ) -> None:
     """Create a community, with a new key: this device becomes its control node."""
-    keys = key_store(data_dir)
+    keys = key_store(data_dir, is_asked_for=encrypt or has_encrypted_keys(data_dir))
     created = ask_once(
         data_dir,
         "create",
@@ -87,6 +93,7 @@ def import_key(
             "--community", metavar="COMMUNITY", help="Whose control was transferred to this key."
         ),
     ] = "",
+    encrypt: Encrypt = False,
     data_dir: DataDir,
 ) -> None:
     """Import a community's private key: this device becomes its control node.
@@ -94,8 +101,10 @@ def import_key(
     A community that is not known yet is created here, and goes on where its own earlier links
     lead. On the device that had control until now, do 'community remove' or take its key away.
     """
-    text = sys.stdin.buffer.read() if file == STDIN else _read(Path(file))
-    key = key_store(data_dir).read_in(text)
+    from workflow.adapters.keys.forms import private_key_from  # noqa: PLC0415 - when it is needed.
+
+    keys = key_store(data_dir, is_asked_for=encrypt or has_encrypted_keys(data_dir))
+    key = keys.add(private_key_from(_read(file), _ask_for_file, place=file))
     known = _known(data_dir, of or f"0x{key.hex()}")
     if of and known is None:
         raise typer.BadParameter(f"no community is called '{of}'", param_hint="--community")
@@ -113,7 +122,15 @@ def import_key(
     "export-key",
     epilog=examples("community export-key gardeners --out gardeners.key"),
 )
-def export_key(name: CommunityName, *, out: Out = None, data_dir: DataDir) -> None:
+def export_key(
+    name: CommunityName,
+    *,
+    out: Out = None,
+    encrypt: Annotated[
+        bool, typer.Option("--encrypt", help="As PEM, with a passphrase that you are asked for.")
+    ] = False,
+    data_dir: DataDir,
+) -> None:
     """Show a community's private key, or write it into a new file that only you may read.
 
     Whoever has it controls the community: keep it off-line.
@@ -121,7 +138,8 @@ def export_key(name: CommunityName, *, out: Out = None, data_dir: DataDir) -> No
     view = view_of(data_dir)
     with closing(view.journal):
         known = view.journal.run(lambda tx: find(view, tx, name))
-    text = key_store(data_dir).export(known.control_key)
+    keys = key_store(data_dir, is_asked_for=has_encrypted_keys(data_dir))
+    text = keys.export(known.control_key, _ask_for_export if encrypt else None)
     if out is None:
         say(text.decode().rstrip("\n"))
         return
@@ -168,14 +186,25 @@ def _known(data_dir: Path, text: str) -> Community | None:
             return None
 
 
-def _read(path: Path) -> bytes:
+def _read(path: str) -> bytes:
     from workflow.errors import KeyFileError  # noqa: PLC0415
 
+    if path == STDIN:
+        return sys.stdin.buffer.read(LONGEST_FILE)
     try:
-        with path.open("rb") as file:
-            return file.read(64 * 1024)
+        with Path(path).open("rb") as file:
+            return file.read(LONGEST_FILE)
     except OSError as error:
-        raise KeyFileError(f"the file cannot be read: {error.strerror}", place=str(path)) from error
+        raise KeyFileError(f"the file cannot be read: {error.strerror}", place=path) from error
+
+
+def _ask_for_file() -> bytes:
+    return str(typer.prompt("Passphrase of the file", hide_input=True, err=True)).encode()
+
+
+def _ask_for_export() -> bytes:
+    text = typer.prompt("New passphrase", hide_input=True, confirmation_prompt=True, err=True)
+    return str(text).encode()
 
 
 def _private(path: str, flags: int) -> int:

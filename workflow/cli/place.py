@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypedDict
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from workflow.ports.work import Transaction
 
 KEYS: Final = "keys"
+PASSPHRASE_FILE: Final = "COMMUNITY_ARCHIVES_PASSPHRASE_FILE"
 SCRATCH: Final = "carrier"
 """What is being downloaded and has no place of its own yet."""
 
@@ -71,21 +74,54 @@ def acting_node_at(data_dir: Path, networking: Networking) -> Node:
     from workflow.assembly import open_node  # noqa: PLC0415
 
     clock = SystemClock()
+    keys = key_store(data_dir, is_asked_for=has_encrypted_keys(data_dir) and sys.stdin.isatty())
+    keys.unlock()
     return open_node(
         data_dir,
         clock=clock,
         carrier=BitTorrentCarrier(networking.settings(), clock, data_dir / SCRATCH),
         messaging=LocalMessaging(networking.folder, clock),
-        keys=key_store(data_dir),
+        keys=keys,
         timing=Timing(settle_quiet=networking.settle, settle_limit=6 * networking.settle),
     )
 
 
-def key_store(data_dir: Path) -> KeyFiles:
-    """The private keys of this data directory."""
+def key_store(data_dir: Path, *, is_asked_for: bool = False) -> KeyFiles:
+    """The private keys of this data directory.
+
+    Their passphrase stands in the file that the environment names, or is ``is_asked_for`` at the
+    terminal; without one, new keys are plain, and encrypted ones are not opened.
+    """
     from workflow.adapters.keys.files import KeyFiles  # noqa: PLC0415
 
-    return KeyFiles(data_dir / KEYS)
+    file = os.environ.get(PASSPHRASE_FILE)
+    if file:
+        return KeyFiles(data_dir / KEYS, lambda: _first_line_of(Path(file)))
+    return KeyFiles(data_dir / KEYS, ask_passphrase if is_asked_for else None)
+
+
+def ask_passphrase() -> bytes:
+    """Ask the person at the terminal."""
+    import typer  # noqa: PLC0415
+
+    return str(typer.prompt("Passphrase of the keys", hide_input=True, err=True)).encode()
+
+
+def has_encrypted_keys(data_dir: Path) -> bool:
+    """True when some key of this data directory needs a passphrase."""
+    return any((data_dir / KEYS).glob("*.pem"))
+
+
+def _first_line_of(path: Path) -> bytes:
+    from workflow.errors import KeyFileError  # noqa: PLC0415
+
+    try:
+        with path.open("rb") as file:
+            return file.readline(1024).rstrip(b"\r\n")
+    except OSError as error:
+        raise KeyFileError(
+            f"the passphrase cannot be read: {error.strerror}", place=str(path)
+        ) from error
 
 
 def view_of(data_dir: Path) -> View:
