@@ -16,6 +16,7 @@ from workflow.adapters.clock.manual import ManualClock
 from workflow.adapters.keys.memory import MemoryKeys
 from workflow.adapters.messaging.in_process import InProcessMessaging, MessageNetwork
 from workflow.assembly import open_node
+from workflow.commanding import perform
 from workflow.engine.inbox import Command, Inbox
 from workflow.engine.rows import Outcome
 
@@ -139,7 +140,7 @@ async def perform_and_die(line: CommandLine, command: Command) -> Outcome:
         keys=MemoryKeys(),
     )
     try:
-        return await node.perform(command)
+        return await perform(node, command)
     finally:
         await node.stop()
 

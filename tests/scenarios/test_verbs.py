@@ -16,6 +16,7 @@ from workflow.archive.index import IndexEntry, encode_index
 from workflow.archive.ratchet import RatchetKey, encrypt
 from workflow.archive.windows import Window
 from workflow.engine.history import steps_after
+from workflow.commanding import perform
 from workflow.engine.inbox import Command
 from workflow.errors import MalformedIdError
 from workflow.identity import public_key_of
@@ -118,10 +119,10 @@ async def test_a_command_is_noted_under_who_gave_it(world: World, event: str) ->
     node, id = await owner_of(world)
     command = Command("c-1", "community", id, event, "cron", world.clock.now())
     if event == "control_lost":  # No event of an idle community: refused, and kept as that.
-        assert (await node.perform(command)).refusal == "idle does not answer control_lost"
+        assert (await perform(node, command)).refusal == "idle does not answer control_lost"
     else:
-        assert [step.actor for step in (await node.perform(command)).steps] == ["cron"]
-    assert (await node.perform(command)).is_repeat
+        assert [step.actor for step in (await perform(node, command)).steps] == ["cron"]
+    assert (await perform(node, command)).is_repeat
 
 
 async def test_who_has_handed_over_announces_nothing_any_more(world: World) -> None:
