@@ -1,20 +1,18 @@
 from __future__ import annotations
 
-import io
 import os
 import stat
 from collections.abc import Callable
-from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
 from coincurve import PrivateKey
-from loguru import logger
 
+from tests.adapters.leaks import diagnosed, shows
 from workflow.adapters.keys import files, forms
 from workflow.adapters.keys.files import KeyFiles
-from workflow.adapters.keys.forms import Passphrase, Refusal
+from workflow.adapters.keys.forms import Refusal
 from workflow.errors import KeyFileError
 
 SECRET = sha256(b"a secret of the tests").digest()
@@ -46,8 +44,8 @@ def derived(monkeypatch: pytest.MonkeyPatch) -> list[bytes | None]:
     found: list[bytes | None] = []
     real = forms.key_in
 
-    def watched(text: bytes, passphrase: Passphrase | None) -> PrivateKey | Refusal:
-        key = real(text, passphrase)
+    def watched(text: bytes) -> PrivateKey | Refusal:
+        key = real(text)
         found.append(key.public_key.format() if isinstance(key, PrivateKey) else None)
         return key
 
@@ -248,21 +246,3 @@ def test_words_for_it_name_the_place_only(keys: KeyFiles, directory: Path) -> No
 def unseen() -> bytes:
     """A key that stands in no variable of the caller's line."""
     return OTHER
-
-
-def shows(text: str, secret: bytes) -> bool:
-    """True when a good part of it can be read there."""
-    return secret.hex()[:20] in text.lower() or repr(secret)[2:20] in text
-
-
-def diagnosed(attempt: Callable[[], object]) -> str:
-    """What loguru shows of a failure when it shows everything."""
-    shown = io.StringIO()
-    sink = logger.add(shown, backtrace=False, diagnose=True, format="{message}")
-    try:
-        with suppress(KeyFileError), logger.catch(reraise=True):
-            attempt()
-    finally:
-        logger.remove(sink)
-    assert "KeyFileError" in shown.getvalue()
-    return shown.getvalue()

@@ -160,8 +160,8 @@ class KeyFiles:
         """Give each key the form that this passphrase, or none, asks for; returns the new opening.
 
         All are read before the first is written; raises ``KeyFileError`` as ``sign`` and ``add``
-        do. Broken off, some files have the one form and some the other. Between plain and
-        encrypted that does no harm, and a second call ends it; from one passphrase to
+        do. Broken off, some files have the one form and some the other; a second call ends
+        it, where the passphrase is known that opens the encrypted ones. From one passphrase to
         another go by way of plain files.
         """
         opened = KeyFiles(self._directory, passphrase)
@@ -217,7 +217,11 @@ class KeyFiles:
         return known[1]
 
     def _read(self, descriptor: int, public_key: bytes) -> PrivateKey | Refusal:
-        key = key_in(os.pread(descriptor, LONGEST_TEXT + 1, 0), self._passphrase)
+        text = os.pread(descriptor, LONGEST_TEXT + 1, 0)
+        key = key_in(text)
+        if key is Refusal.LOCKED and self._passphrase is not None:
+            secret = self._passphrase()
+            key = key_in(text, secret)
         if isinstance(key, PrivateKey) and key.public_key.format() != public_key:
             return Refusal.NO_KEY
         return key

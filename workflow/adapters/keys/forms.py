@@ -77,26 +77,34 @@ def private_key_from(
     came from. Raises ``KeyFileError``, which does not quote the text. Whoever calls this leaves the
     text out of variables on the line: ``private_key_from(path.read_bytes(), ask)``.
     """
-    key = key_in(text, passphrase)
+    key = key_in(text)
+    if key is Refusal.LOCKED and passphrase is not None:
+        secret = passphrase()
+        key = key_in(text, secret)
     if isinstance(key, Refusal):
         raise key.error(place)
     return key.secret
 
 
-def key_in(text: bytes, passphrase: Passphrase | None) -> PrivateKey | Refusal:
-    """The private key in a text of any of the forms, or why there is none.
+def key_in(text: bytes, secret: bytes | None = None) -> PrivateKey | Refusal:
+    """The private key in a text of any form, opened with this passphrase, or why there is none.
 
-    Raises nothing but what ``passphrase`` raises.
+    Raises nothing: the caller asks for the passphrase on a line of its own, when it is ``LOCKED``.
     """
     if len(text) > LONGEST_TEXT:
         return Refusal.NO_KEY
     if digits := DIGITS.fullmatch(text.strip()):
         return private_key_of(bytes.fromhex(digits[1].decode())) or Refusal.NO_KEY
-    key = _key_in_pem(text, None)
-    if key is Refusal.LOCKED and passphrase is not None:
-        secret = passphrase()
-        key = _key_in_pem(text, secret)
-    return key
+    try:
+        loaded = load_pem_private_key(text, secret)
+    except TypeError:  # Encrypted; an empty passphrase is none, too.
+        return Refusal.LOCKED if secret is None else Refusal.WRONG_PASSPHRASE
+    except Exception:  # noqa: BLE001 - whatever it is, it must not carry the text away.
+        return Refusal.NO_KEY if secret is None else Refusal.WRONG_PASSPHRASE
+    if isinstance(loaded, ec.EllipticCurvePrivateKey) and isinstance(loaded.curve, ec.SECP256K1):
+        number = loaded.private_numbers().private_value
+        return private_key_of(number.to_bytes(PRIVATE_BYTES)) or Refusal.NO_KEY
+    return Refusal.NO_KEY
 
 
 def plain(key: PrivateKey) -> bytes:
@@ -126,22 +134,7 @@ def encrypted(key: PrivateKey, passphrase: Passphrase) -> bytes | Refusal:
     body = textwrap.fill(base64.b64encode(bag[start : start + length]).decode(), 64)
     text = (PEM.format("BEGIN") + body + "\n" + PEM.format("END")).encode()
     # Other programs end a passphrase at a zero. And nobody has the key if this cannot be opened.
-    back = _key_in_pem(text, secret)
+    back = key_in(text, secret)
     if b"\0" in secret or isinstance(back, Refusal) or back.secret != key.secret:
         return Refusal.UNFIT_PASSPHRASE
     return text
-
-
-def _key_in_pem(text: bytes, secret: bytes | None) -> PrivateKey | Refusal:
-    try:
-        loaded = load_pem_private_key(text, secret)
-    except TypeError:  # Encrypted; an empty passphrase is none, too.
-        return Refusal.LOCKED if secret is None else Refusal.WRONG_PASSPHRASE
-    except Exception:  # noqa: BLE001 - whatever it is, it must not carry the text away.
-        return Refusal.NO_KEY if secret is None else Refusal.WRONG_PASSPHRASE
-    if not isinstance(loaded, ec.EllipticCurvePrivateKey):
-        return Refusal.NO_KEY
-    if not isinstance(loaded.curve, ec.SECP256K1):
-        return Refusal.NO_KEY
-    number = loaded.private_numbers().private_value
-    return private_key_of(number.to_bytes(PRIVATE_BYTES)) or Refusal.NO_KEY

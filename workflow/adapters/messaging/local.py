@@ -76,6 +76,7 @@ class LocalMessaging:
         self._redeliver_after = redeliver_after
         self._channels: set[str] = set()
         self._session: _Session | None = None
+        self._file: _FileThread | None = None  # also while it is being closed
         self._forgot_at: float | None = None
 
     def __repr__(self) -> str:
@@ -84,7 +85,7 @@ class LocalMessaging:
     @property
     def is_busy(self) -> bool:
         """True while the file is being read or written, which a manual clock must wait for."""
-        return self._session is not None and self._session.file.is_busy
+        return self._file is not None and self._file.is_busy
 
     async def open(self, receive: Receiver) -> None:
         """Connect; from now on deliveries of subscribed channels go to ``receive``.
@@ -93,8 +94,9 @@ class LocalMessaging:
         """
         if self._session is not None:
             raise MessagingError("the node is connected already", place=str(self._folder))
+        self._file = _FileThread(self._folder)
         self._session = session = _Session(
-            _FileThread(self._folder),
+            self._file,
             receive,
             self._channels,
             self._clock,
@@ -191,9 +193,11 @@ class _FileThread:
         self._is_closed = True
         loop = asyncio.get_running_loop()
         closing = loop.run_in_executor(self._thread, self._file.close)
+        self._under_way += 1
         try:
             await asyncio.shield(closing)
         finally:
+            self._under_way -= 1
             self._thread.shutdown(wait=closing.done())
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import pytest
@@ -42,17 +43,27 @@ class Inbox:
         """What came, without order and number."""
         return {message.payload for message in self.messages}
 
+    @property
+    def addressed(self) -> set[tuple[str, bytes]]:
+        """The same, with the channel of each."""
+        return {(message.channel, message.payload) for message in self.messages}
+
+    def has(self, number: int) -> bool:
+        """Whether so many different messages came."""
+        return len(self.addressed) >= number
+
 
 class MessagingContract(ABC):
     """Subclass it as ``TestSomething``, say how to connect and how to let time pass.
 
     ``patience`` is how long (seconds) a message may take, a repeated delivery and the network's
-    memory included.
+    memory included. ``largest`` is how many bytes a payload may have at the most.
     """
 
     pytestmark = pytest.mark.asyncio
     patience: float = 30.0
     step: float = 1.0
+    largest: int = 128 * 1024
 
     @abstractmethod
     async def connect(self) -> Messaging:
@@ -89,6 +100,18 @@ class MessagingContract(ABC):
     async def remembered(self, node: Messaging, channel: str, since: float) -> list[Received]:
         """What ``stored`` answers."""
         return [message async for message in node.stored(channel, since)]
+
+    async def found(
+        self, node: Messaging, channel: str, since: float, payloads: set[bytes]
+    ) -> list[Received]:
+        """What ``stored`` answers once these are in it, or at last."""
+        found = await self.remembered(node, channel, since)
+        waited = 0.0
+        while not payloads <= {message.payload for message in found} and waited < self.patience:
+            await self.wait(self.step)
+            waited += self.step
+            found = await self.remembered(node, channel, since)
+        return found
 
     async def test_a_message_comes_to_who_has_subscribed(self) -> None:
         """Byte by byte, with its channel and time."""
@@ -141,18 +164,114 @@ class MessagingContract(ABC):
         await sender.publish(other, b"elsewhere")
         await self.wait(self.step)
         reader = await self.opened(Inbox())
-        found: list[Received] = []
-        for _ in range(int(self.patience / self.step)):
-            found = await self.remembered(reader, channel, since)
-            if found:
-                break
-            await self.wait(self.step)
+        found = await self.found(reader, channel, since, {b"late"})
         assert {message.payload for message in found} == {b"late"}
         assert all(message.channel == channel and message.at >= since for message in found)
         everything = await self.remembered(reader, channel, since - 4 * self.step - 1)
         assert {message.payload for message in everything} == {b"early", b"late"}
         await sender.close()
         await reader.close()
+
+    async def test_a_moment_belongs_to_what_is_asked_for_since(self) -> None:
+        """So asking since the time of the last message that one has misses none of that time."""
+        channel, start = self.channel(CHANNEL), self.now()
+        sender = await self.opened(Inbox())
+        await sender.publish(channel, b"first")
+        await self.wait(2 * self.step)
+        await sender.publish(channel, b"second")
+        everything = await self.found(sender, channel, start - 1, {b"first", b"second"})
+        times = {message.payload: message.at for message in everything}
+        assert times[b"first"] < times[b"second"]
+        for payload, expected in ((b"first", {b"first", b"second"}), (b"second", {b"second"})):
+            again = await self.remembered(sender, channel, times[payload])
+            assert {message.payload for message in again} == expected
+        assert await self.remembered(sender, channel, times[b"second"] + self.step) == []
+        await sender.close()
+
+    async def test_who_comes_late_gets_what_comes_later_and_may_ask_for_the_rest(self) -> None:
+        """Asking after subscribing leaves no gap."""
+        channel, inbox, start = self.channel(CHANNEL), Inbox(), self.now()
+        sender = await self.opened(Inbox())
+        for number in range(3):
+            await sender.publish(channel, b"before %d" % number)
+        reader = await self.opened(inbox, channel)
+        for number in range(3):
+            await sender.publish(channel, b"after %d" % number)
+        before = {b"before %d" % number for number in range(3)}
+        after = {b"after %d" % number for number in range(3)}
+        assert await self.until(lambda: after <= inbox.payloads)
+        found = await self.found(reader, channel, start - 1, before)
+        assert {message.payload for message in found} | inbox.payloads == before | after
+        await sender.close()
+        await reader.close()
+
+    async def test_all_of_many_channels_and_senders_arrive(self) -> None:
+        """In whatever order, each on its own channel."""
+        channels = [self.channel(f"{CHANNEL}{number:04x}") for number in range(40)]
+        inboxes = [Inbox(), Inbox()]
+        readers = [await self.opened(inbox, *channels) for inbox in inboxes]
+        senders = [await self.opened(Inbox()) for _ in range(3)]
+        sent = set()
+        for channel in channels:
+            for number, sender in enumerate(senders):
+                sent.add((channel, b"%d on %b" % (number, channel.encode())))
+                await sender.publish(channel, b"%d on %b" % (number, channel.encode()))
+        for inbox in inboxes:
+            assert await self.until(partial(inbox.has, len(sent)))
+            assert inbox.addressed == sent
+        for node in readers + senders:
+            await node.close()
+
+    async def test_large_payloads_are_carried_whole(self) -> None:
+        """Live and from the memory."""
+        channel, inbox, start = self.channel(CHANNEL), Inbox(), self.now()
+        payload = EVERY_BYTE * (self.largest // len(EVERY_BYTE))
+        node = await self.opened(inbox, channel)
+        sender = await self.opened(Inbox())
+        await sender.publish(channel, payload)
+        assert await self.until(lambda: bool(inbox.messages))
+        assert inbox.payloads == {payload}
+        found = await self.found(node, channel, start - 1, {payload})
+        assert {message.payload for message in found} == {payload}
+        await sender.close()
+        await node.close()
+
+    async def test_a_receiver_that_always_fails_holds_up_nothing_else(self) -> None:
+        """Neither its other channels nor other messages of the same one."""
+        channel, other, inbox = self.channel(CHANNEL), self.channel(OTHER_CHANNEL), Inbox()
+
+        async def receive(message: Received) -> None:
+            if message.payload == b"poison":
+                raise OSError("never")
+            await inbox(message)
+
+        node = await self.connect()
+        await node.open(receive)
+        await node.subscribe(channel)
+        await node.subscribe(other)
+        sender = await self.opened(Inbox())
+        await sender.publish(channel, b"poison")
+        for number in range(5):
+            await sender.publish(channel, b"here %d" % number)
+            await sender.publish(other, b"there %d" % number)
+        assert await self.until(lambda: len(inbox.payloads) == 10)  # noqa: PLR2004 - five of each.
+        await sender.close()
+        await node.close()
+
+    async def test_who_comes_back_subscribes_anew(self) -> None:
+        """Closing ends subscriptions; opening again connects."""
+        channel, other, inbox = self.channel(CHANNEL), self.channel(OTHER_CHANNEL), Inbox()
+        node = await self.opened(Inbox(), channel)
+        await node.close()
+        await node.open(inbox)
+        await node.subscribe(other)
+        sender = await self.opened(Inbox())
+        await sender.publish(channel, b"nobody follows this any more")
+        await sender.publish(other, b"but this")
+        assert await self.until(lambda: bool(inbox.messages))
+        assert inbox.payloads == {b"but this"}
+        await sender.close()
+        await node.close()
 
     async def test_a_silent_channel_has_no_memory(self) -> None:
         """An empty answer is an answer."""
