@@ -34,14 +34,23 @@ class Said:
 
 @dataclass(frozen=True)
 class CommandLine:
-    """Runs ``community-archives`` on one data directory."""
+    """Runs ``community-archives`` on one data directory; its neighbours meet beside it."""
 
     data_dir: Path
 
-    def __call__(self, *arguments: str, **variables: str) -> Said:
+    @property
+    def variables(self) -> dict[str, str]:
+        return {
+            "COMMUNITY_ARCHIVES_DATA_DIR": str(self.data_dir),
+            "COMMUNITY_ARCHIVES_MEETING": str(self.data_dir.parent / "local-network"),
+            "COMMUNITY_ARCHIVES_SETTLE": "0.2",
+        }
+
+    def __call__(self, *arguments: str, stdin: str = "", **variables: str) -> Said:
         done = subprocess.run(
             [*COMMAND, *arguments],
-            env=environment(COMMUNITY_ARCHIVES_DATA_DIR=str(self.data_dir), **variables),
+            env=environment(**{**self.variables, **variables}),
+            input=stdin,
             capture_output=True,
             encoding="utf-8",
             timeout=PATIENCE,
@@ -57,7 +66,8 @@ class CommandLine:
         with log.open("w") as stream:
             process = subprocess.Popen(
                 [*COMMAND, *arguments],
-                env=environment(COMMUNITY_ARCHIVES_DATA_DIR=str(self.data_dir)),
+                env=environment(**self.variables),
+                stdin=subprocess.DEVNULL,
                 stdout=stream,
                 stderr=subprocess.STDOUT,
             )

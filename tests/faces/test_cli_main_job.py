@@ -1,0 +1,276 @@
+"""The main job on the command line: owner and members, each a process, BitTorrent between them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.faces.command_line import CommandLine, Started
+from workflow.cli.story import made_export
+
+WEEKS = 2
+MESSAGES = WEEKS * 7 * 48
+
+
+@contextmanager
+def running(line: CommandLine, *arguments: str) -> Iterator[Started]:
+    started = line.start("run", *arguments)
+    try:
+        started.wait_until_it_says("Network 'local'")
+        yield started
+    finally:
+        started.process.kill()
+        started.process.wait()
+
+
+def export_of(weeks: int, folder: Path, first: int = 0) -> Path:
+    """The demo's export, from a week on."""
+    lines = list(made_export(first + weeks))
+    channels, posts = lines[:2], lines[2 + first * 7 * 48 :]
+    path = folder / f"week-{first}.jsonl"
+    path.write_text("\n".join(map(json.dumps, channels + posts)))
+    return path
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An owner's data directory with two archived weeks, as it lies on the disk."""
+    folder = tmp_path_factory.mktemp("made")
+    owner = CommandLine(folder / "owner")
+    assert owner("community", "create", "gardeners").code == 0
+    said = owner("import", "jsonl", str(export_of(WEEKS, folder)), "--community", "gardeners")
+    assert said.code == 0, said.err
+    said = owner("archive", "now", "gardeners")
+    assert said.code == 0, said.err
+    assert "gardeners: generation 1 is made, seeded and announced.\n  magnet:?xt=" in said.out
+    assert "Nobody runs on this data directory" in said.err
+    return owner.data_dir
+
+
+@pytest.fixture
+def owner(made: Path, tmp_path: Path) -> CommandLine:
+    shutil.copytree(made, tmp_path / "owner")
+    return CommandLine(tmp_path / "owner")
+
+
+@pytest.fixture
+def member(tmp_path: Path) -> CommandLine:
+    return CommandLine(tmp_path / "member")
+
+
+def id_of(line: CommandLine) -> str:
+    (told,) = json.loads(line("status", "--json").out)
+    return str(told["id"])
+
+
+def texts_of(line: CommandLine) -> list[str]:
+    said = line("messages", "gardeners", "--json")
+    return sorted(json.loads(one)["text"] for one in said.out.splitlines())
+
+
+def events_of(out: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in out.splitlines()]
+
+
+def test_a_member_fetches_by_a_line_of_text_and_seeds_on(
+    owner: CommandLine, member: CommandLine, tmp_path: Path
+) -> None:
+    """Then the owner goes, and a second member completes from the first."""
+    line = tmp_path / "gardeners.announcement"
+    line.write_text(owner("announcement", "show", "gardeners").out)
+    with running(owner):
+        said = member("fetch", str(line), "--name", "gardeners")
+    assert said.code == 0, said.err
+    assert f"  messages   {MESSAGES:,}\n" in said.out
+    assert "gardeners: all archives are imported.\n  archives   2, " in said.out
+    assert member("verify", "gardeners").code == 0
+    assert texts_of(member) == texts_of(owner)
+    second = CommandLine(tmp_path / "second")
+    with running(member):
+        said = second("fetch", line.read_text().strip(), "--name", "gardeners")
+    assert said.code == 0, said.err
+    assert texts_of(second) == texts_of(owner)
+    announced = [step["target"] for step in json.loads(
+        second("history", "--limit", "1000", "--json").out)]  # fmt: skip
+    assert "announcing" not in announced
+
+
+def test_a_member_is_told_over_the_network_of_messages(
+    owner: CommandLine, member: CommandLine, tmp_path: Path
+) -> None:
+    """Joining is enough; one more week brings only what is new."""
+    with running(owner):
+        assert member("join", id_of(owner), "--name", "gardeners").code == 0
+        with running(member) as there:
+            there.wait_until_it_says("downloading → seeding")
+            there.wait_until_it_says("seeding → idle")
+    more = export_of(1, tmp_path, first=WEEKS)
+    assert owner("import", "jsonl", str(more), "--community", "gardeners").code == 0
+    with running(owner):
+        assert owner("archive", "now", "gardeners").code == 0
+        said = member("fetch", "gardeners", "--json")
+    assert said.code == 0, said.err
+    *progress, done = events_of(said.out)
+    assert {one["event"] for one in progress} == {"progress"}
+    assert (done["event"], done["archives"], done["messages"]) == (
+        "done", WEEKS + 1, MESSAGES + 7 * 48,
+    )  # fmt: skip
+    fetched = max(one["traffic"]["downloaded"] for one in progress if one["traffic"])
+    assert 0 < fetched < done["bytes"], "what was here is not fetched again"
+
+
+def test_a_fetch_that_is_killed_goes_on(owner: CommandLine, member: CommandLine) -> None:
+    line = owner("announcement", "show", "gardeners").out.strip()
+    with running(owner):
+        for said_before in ("fetching", "downloading", "seeding"):
+            started = member.start("fetch", line, "--name", "gardeners", "--json")
+            started.wait_until_it_says(f'"state": "{said_before}"')
+            started.process.kill()
+            started.process.wait()
+        said = member("fetch", "gardeners")
+    assert said.code == 0, said.err
+    assert member("verify", "gardeners").code == 0
+    assert texts_of(member) == texts_of(owner)
+
+
+def test_a_stranger_gets_everything(owner: CommandLine) -> None:
+    said = owner("selftest", "gardeners")
+    assert (said.code, said.out) == (
+        0, f"gardeners: a stranger gets all {MESSAGES:,} archived messages.\n",
+    )  # fmt: skip
+    with running(owner):
+        said = owner("selftest", "gardeners", "--json")
+    assert events_of(said.out)[-1] == {
+        "event": "done", "messages": MESSAGES, "fetched": MESSAGES, "missing": 0, "foreign": 0,
+    }  # fmt: skip
+
+
+def test_peers_are_shown_while_they_are_connected(owner: CommandLine, member: CommandLine) -> None:
+    said = owner("peers", "gardeners")
+    assert (said.out, said.err) == (
+        "", "Nobody runs on this data directory, so nobody is connected.\n",
+    )  # fmt: skip
+    with running(owner):
+        assert owner("peers", "gardeners", "--json").out == "[]\n"
+
+
+def test_a_second_device_with_the_same_key_is_told_of_and_overcome(
+    owner: CommandLine, tmp_path: Path
+) -> None:
+    """The first one stops announcing and says why; taking over, it announces again."""
+    key = tmp_path / "gardeners.key"
+    assert owner("community", "export-key", "gardeners", "--out", str(key)).code == 0
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    with running(owner) as first:
+        first.wait_until_it_says("seeding → idle")
+        copy = CommandLine(tmp_path / "copy")
+        said = copy("community", "import-key", str(key), "--name", "gardeners")
+        assert said.out.startswith("gardeners: this device is its control node now.\n")
+        with running(copy) as second:
+            second.wait_until_it_says("seeding → idle")
+            assert copy("announce", "gardeners").code == 0
+            first.wait_until_it_says("link_received")
+            (told,) = json.loads(owner("status", "--json").out)
+            assert told["condition"] == "another device announces"
+            assert not told["is_control_node"]
+            said = owner("announce", "gardeners")
+            assert (said.code, "[not-control-node]" in said.err) == (1, True)
+            said = owner("announce", "gardeners", "--take-over")
+            assert said.code == 0, said.err
+            (told,) = json.loads(owner("status", "--json").out)
+            assert (told["condition"], told["is_control_node"]) == ("", True)
+            second.wait_until_it_says("link_received")
+            (told,) = json.loads(copy("status", "--json").out)
+            assert told["condition"] == "another device announces"
+
+
+def test_a_bare_magnet_link_is_followed_only_when_told_so(
+    owner: CommandLine, member: CommandLine
+) -> None:
+    """And it stays marked until a signed announcement leads to the same."""
+    (told,) = [one for one in events_of(owner("selftest", "gardeners", "--json").out)
+               if one["event"] == "progress" and one["locator"]][:1]  # fmt: skip
+    magnet = told["locator"]
+    with running(owner):
+        said = member("fetch", magnet, "--name", "gardeners")
+        assert said.code == 2
+        assert "--unsigned goes with a magnet link" in said.err
+        said = member("fetch", magnet, "--unsigned", "--name", "gardeners")
+        assert said.code == 0, said.err
+        assert "unsigned" in member("status", "gardeners").out
+        line = owner("announcement", "show", "gardeners").out.strip()
+        assert member("fetch", line).code == 0
+        assert "unsigned" not in member("status", "gardeners").out
+
+
+def test_keys_can_lie_encrypted(nowhere: CommandLine, tmp_path: Path) -> None:
+    phrase = tmp_path / "phrase"
+    phrase.write_text("correct horse\n")
+    variable = {"COMMUNITY_ARCHIVES_PASSPHRASE_FILE": str(phrase)}
+    assert nowhere("community", "create", "gardeners", **variable).code == 0
+    (file,) = (nowhere.data_dir / "keys").iterdir()
+    assert file.read_text().startswith("-----BEGIN ENCRYPTED PRIVATE KEY-----")
+    (told,) = json.loads(nowhere("status", "--json", **variable).out)
+    assert told["is_control_node"]
+    (told,) = json.loads(nowhere("status", "--json").out)
+    assert not told["is_control_node"]
+    plain = nowhere("community", "export-key", "gardeners", **variable).out
+    other = CommandLine(tmp_path / "other")
+    said = other("community", "import-key", "-", "--name", "gardeners", stdin=plain)
+    assert said.code == 0, said.err
+    assert id_of(other) == id_of(nowhere)
+
+
+def test_a_community_is_removed_once_that_is_confirmed(owner: CommandLine) -> None:
+    said = owner("community", "remove", "gardeners", stdin="n\n")
+    assert said.code == 1
+    assert owner("status").out
+    assert owner("community", "remove", "gardeners", "--yes").out == "gardeners: removed.\n"
+    assert "No community is known here yet." in owner("status").err
+    assert not list((owner.data_dir / "archives").iterdir())
+    assert list((owner.data_dir / "keys").iterdir()), "the key stays"
+
+
+def test_a_window_that_is_not_over_is_named(owner: CommandLine, tmp_path: Path) -> None:
+    import time  # noqa: PLC0415
+
+    now = {"id": "new", "channel": "1", "author": "ada", "time": int(time.time() * 1000)}
+    path = tmp_path / "now.jsonl"
+    path.write_text("\n".join(map(json.dumps, [*islice(made_export(1), 2), now])))
+    assert owner("import", "jsonl", str(path), "--community", "gardeners").code == 0
+    said = owner("archive", "now", "gardeners")
+    assert "Left alone: the window until " in said.err
+    assert said.out.startswith("gardeners: nothing new; generation 1.\n")
+    said = owner("archive", "now", "gardeners", "--open-window")
+    assert said.out.startswith("gardeners: generation 2 is made, seeded and announced.\n")
+    assert owner("verify", "gardeners").code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["fetch", "nowhere-to-be-found"], "[journal-missing]"),
+        (["fetch", "community-archives:announcement:0x02:zz"], "[announcement-invalid]"),
+        (["fetch", "magnet:?xt=urn:btih:zz", "--unsigned"], "[magnet-invalid]"),
+        (["join", "0x" + "02" * 33], "[id-malformed]"),
+        (["run", "--network", "local", "--peer", "192.0.2.1:1"], "[configuration]"),
+        (["run", "--libtorrent", "no_such_setting=1"], "[configuration]"),
+        (["run", "--listen", "high"], "[configuration]"),
+        (["community", "import-key", "/nonexistent"], "[key-file]"),
+    ],
+)
+def test_what_cannot_be_is_one_sentence(
+    nowhere: CommandLine, arguments: list[str], words: str
+) -> None:
+    said = nowhere(*arguments)
+    assert said.code == 1
+    assert said.err.startswith(words), said.err
+    assert said.err.count("\n") == 1
