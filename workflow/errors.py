@@ -29,7 +29,10 @@ CommunityArchivesError
 ├── ExportInvalidError          a chat export that is to be imported
 ├── CarrierError                the network of files
 │   ├── ContentDamagedError
+│   ├── ListenError
+│   ├── LocatorInvalidError
 │   └── NoPeersError
+│       └── NoPeerSourceError
 └── MessagingError              the network of messages
 """
 
@@ -241,10 +244,31 @@ class ContentDamagedError(CarrierError):
     code = "content-damaged"
 
 
+class ListenError(CarrierError):
+    """The port on which others are to reach this node cannot be had."""
+
+    code = "listen"
+    remedy = "End what uses the port, choose another, or 0 for a free one."
+
+
+class LocatorInvalidError(CarrierError):
+    """A locator can never name anything on this network."""
+
+    code = "locator-invalid"
+    remedy = "Copy the whole link, or wait for the next one."
+
+
 class NoPeersError(CarrierError):
     """Nobody who has the content can be reached."""
 
     code = "no-peers"
+
+
+class NoPeerSourceError(NoPeersError):
+    """There is no way to hear of anybody who could have it."""
+
+    code = "no-peer-source"
+    remedy = "Name a tracker or a peer, or let the node reach further."
 
 
 class MessagingError(CommunityArchivesError):

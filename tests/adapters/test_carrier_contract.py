@@ -1,7 +1,12 @@
 from __future__ import annotations
 
+import asyncio
+from pathlib import Path
+
 import pytest
 
+from workflow.adapters.carrier.bittorrent.carrier import BitTorrentCarrier
+from workflow.adapters.carrier.bittorrent.settings import Settings
 from workflow.ports.carrier import Carrier
 from workflow.testing import CarrierContract, ManualClock, MemoryCarrier, Swarm
 
@@ -20,3 +25,23 @@ class TestMemoryCarrierContract(CarrierContract):
 
     async def wait(self, seconds: float) -> None:
         await self.clock.advance(seconds)
+
+
+class TestBitTorrentCarrierContract(CarrierContract):
+    """In real time, on loopback."""
+
+    patience = 30.0
+    step = 0.05
+
+    @pytest.fixture(autouse=True)
+    def network(self, tmp_path_factory: pytest.TempPathFactory) -> None:
+        self.folder: Path = tmp_path_factory.mktemp("nodes")
+        self.nodes = 0
+
+    async def connect(self) -> Carrier:
+        self.nodes += 1
+        settings = Settings(meeting=self.folder / "meeting", metadata_patience=4.0, patience=4.0)
+        return BitTorrentCarrier(settings, self.folder / f"scratch{self.nodes}")
+
+    async def wait(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)

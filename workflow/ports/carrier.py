@@ -37,6 +37,36 @@ class Range:
     size: int
 
 
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """What moves at one moment: ``done`` of ``total`` bytes of what was asked for are here.
+
+    Rates are bytes a second; ``downloaded`` and ``uploaded`` are bytes since it was begun.
+    """
+
+    peers: int
+    done: int
+    total: int
+    download_rate: int
+    upload_rate: int
+    downloaded: int
+    uploaded: int
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Somebody who is connected: "ip:port", a program's name, how much of it they have (0 to 1).
+
+    Rates are bytes a second, from our side.
+    """
+
+    address: str
+    client: str
+    progress: float
+    download_rate: int
+    upload_rate: int
+
+
 HealthListener = Callable[[str], None]
 """Called, from any thread, with a locator that has become live or has failed.
 
@@ -47,7 +77,8 @@ class Carrier(Protocol):
     """Publishes and fetches generations.
 
     Nothing is live after a restart, and nothing counts as live before all its bytes were read and
-    checked since then. ``is_live`` may be called from any thread.
+    checked since then. ``is_live``, ``check_locator``, ``traffic`` and ``peers`` may be called from
+    any thread. A locator that can name nothing raises ``LocatorInvalidError`` where one is needed.
     """
 
     async def open(self, listener: HealthListener) -> None:
@@ -57,13 +88,16 @@ class Carrier(Protocol):
         """Check all bytes, offer them, and return their locator once they are really live.
 
         With ``locator`` the content must be exactly what that locator names; without, it is new.
+        ``content.torrent`` must have been written before.
+
         Raises ``ContentDamagedError`` when bytes are missing or differ, ``CarrierError`` otherwise.
         """
 
     async def fetch_index(self, locator: str) -> bytes:
         """The bytes of the index that the locator names.
 
-        Raises ``NoPeersError`` when nobody reachable has it within the carrier's time limit.
+        Raises ``NoPeersError`` when nobody reachable has it within the carrier's time limit, and at
+        once, as ``NoPeerSourceError``, when there is no way to hear of anybody.
         """
 
     def fetch(
@@ -76,8 +110,17 @@ class Carrier(Protocol):
         has come within the carrier's time limit, ``CarrierError`` for a failing disk.
         """
 
+    def check_locator(self, locator: str) -> None:
+        """Raises ``LocatorInvalidError`` for text that can never name anything here."""
+
     def is_live(self, locator: str) -> bool:
         """True while the content was checked, is offered, and no error was seen since."""
+
+    def traffic(self, locator: str) -> Traffic | None:
+        """What moves at this moment; None for what is neither offered nor being fetched."""
+
+    def peers(self, locator: str) -> tuple[Peer, ...]:
+        """Who is connected for it at this moment; nobody if it is neither offered nor fetched."""
 
     async def withdraw(self, locator: str) -> None:
         """Stop offering; the files stay. Nothing happens when it was not offered."""

@@ -20,8 +20,8 @@ from loguru import logger
 
 from workflow.adapters.carrier.pieces import Checked, Manifest, bring, check, lacking, read_index
 from workflow.adapters.carrier.threads import Threads
-from workflow.errors import CarrierError, ContentDamagedError, NoPeersError
-from workflow.ports.carrier import Content, HealthListener, Range
+from workflow.errors import CarrierError, ContentDamagedError, LocatorInvalidError, NoPeersError
+from workflow.ports.carrier import Content, HealthListener, Peer, Range, Traffic
 from workflow.ports.clock import Clock
 
 LOOK_AGAIN_AFTER: Final = 1.0
@@ -36,6 +36,15 @@ class Offer:
     checked: Checked
     readers: Threads
     trouble: str = ""
+
+
+@dataclass(slots=True)
+class _Moving:
+    """Bytes of a fetch that is under way, archive by archive."""
+
+    total: int
+    was_here: int = 0
+    done: int = 0
 
 
 class Swarm:
@@ -91,6 +100,7 @@ class MemoryCarrier:
         self._listener: HealthListener | None = None
         self._offers: dict[str, Offer] = {}
         self._manifests: dict[str, Manifest] = {}
+        self._moving: dict[str, _Moving] = {}
         self._threads = Threads(swarm.threads)
         self._lock = threading.Lock()
 
@@ -153,19 +163,27 @@ class MemoryCarrier:
             manifest = (await search.next_offer()).checked.manifest
             self._manifests[locator] = manifest
         pieces = {one.archive: manifest.pieces_of(one) for one in ranges}
-        to_bring = []
-        for archive, numbers in pieces.items():
-            if await self._lacking(content, manifest, numbers):
-                to_bring.append(archive)
-            else:
+        sizes = {archive: sum(map(manifest.size_of, pieces[archive])) for archive in pieces}
+        moving = self._moving[locator] = _Moving(sum(sizes.values()))
+        try:
+            to_bring = []
+            for archive, numbers in pieces.items():
+                if await self._lacking(content, manifest, numbers):
+                    to_bring.append(archive)
+                else:
+                    moving.was_here += sizes[archive]
+                    moving.done += sizes[archive]
+                    yield archive
+            for archive in to_bring:
+                # Asked anew each time: a piece that two share may have come with the first.
+                while missing := await self._lacking(content, manifest, pieces[archive]):
+                    await self._bring(search, content, missing)
+                if self._seconds_per_archive > 0:
+                    await self._clock.sleep(self._seconds_per_archive)
+                moving.done += sizes[archive]
                 yield archive
-        for archive in to_bring:
-            # Asked anew each time: a piece that two archives share may have come with the first.
-            while missing := await self._lacking(content, manifest, pieces[archive]):
-                await self._bring(search, content, missing)
-            if self._seconds_per_archive > 0:
-                await self._clock.sleep(self._seconds_per_archive)
-            yield archive
+        finally:
+            self._moving.pop(locator, None)
 
     def is_live(self, locator: str) -> bool:
         """True while it was checked, is offered, and its files are the same and no shorter.
@@ -183,6 +201,35 @@ class MemoryCarrier:
             self._lose(locator, offer, trouble)
             return None
         return offer
+
+    def check_locator(self, locator: str) -> None:
+        """Raises ``LocatorInvalidError`` for text that is not ``memory:`` and something behind."""
+        if not locator.startswith("memory:") or not locator.isprintable():
+            raise LocatorInvalidError(f"no locator of this swarm: {locator[:80]!r}")
+
+    def traffic(self, locator: str) -> Traffic | None:
+        """Bytes of what is fetched, or of what is offered; nothing here has a rate."""
+        others = len(self._others(locator))
+        if (moving := self._moving.get(locator)) is not None:
+            brought = moving.done - moving.was_here
+            return Traffic(others, moving.done, moving.total, 0, 0, brought, 0)
+        if (offer := self.offer(locator)) is not None:
+            length = offer.checked.manifest.data_length + offer.checked.manifest.index_length
+            return Traffic(others, length, length, 0, 0, 0, 0)
+        return None
+
+    def peers(self, locator: str) -> tuple[Peer, ...]:
+        """Everybody else who offers it, numbered: nobody has an address here."""
+        if self.traffic(locator) is None:
+            return ()
+        return tuple(
+            Peer(f"127.0.0.1:{number}", "memory", 1.0, 0, 0)
+            for number, _ in enumerate(self._others(locator), 1)
+        )
+
+    def _others(self, locator: str) -> list[Offer]:
+        own = self._offers.get(locator)
+        return [offer for offer in self._swarm.offers(locator) if offer is not own]
 
     async def withdraw(self, locator: str) -> None:
         """Stop offering; the files stay. Nothing happens when it was not offered."""

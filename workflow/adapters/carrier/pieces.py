@@ -13,6 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from workflow.adapters.carrier.seen import Seen, identity_of
 from workflow.archive.torrent import (
     MAX_TORRENT_SIZE,
     Info,
@@ -67,31 +68,10 @@ class Manifest:
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
-    """Files whose bytes were all read, and which files they were: (device, inode) of each."""
+class Checked(Seen):
+    """Files whose bytes were all read, and what they were found to be."""
 
-    content: Content
     manifest: Manifest
-    data_file: tuple[int, int]
-    index_file: tuple[int, int]
-
-    def trouble(self) -> str:
-        """What is no longer as it was checked, as far as can be seen without reading; or ''."""
-        for path, file in (
-            (self.content.data, self.data_file),
-            (self.content.index, self.index_file),
-        ):
-            try:
-                status = path.stat()
-            except OSError as error:
-                return f"{path.name}: {error.strerror}"
-            if (status.st_dev, status.st_ino) != file:
-                return f"{path.name} was replaced"
-            if path == self.content.index and status.st_size != self.manifest.index_length:
-                return f"{path.name} has another length"
-            if path == self.content.data and status.st_size < self.manifest.data_length:
-                return f"{path.name} was cut off"
-        return ""
 
 
 def check(content: Content) -> Checked:
@@ -117,7 +97,7 @@ def check(content: Content) -> Checked:
             manifest = Manifest(
                 content.data_length, tuple(pieces), len(whole), sha256(whole).digest()
             )
-            return Checked(content, manifest, _identity(data), _identity(index))
+            return Checked(content, len(whole), identity_of(data), identity_of(index), manifest)
     except OSError as error:
         raise CarrierError(f"files cannot be read: {error}", place=content.community) from error
 
@@ -219,11 +199,6 @@ def _at(file: BinaryIO, offset: int, size: int) -> bytes | None:
     file.seek(offset)
     piece = file.read(size)
     return piece if len(piece) == size else None
-
-
-def _identity(file: BinaryIO) -> tuple[int, int]:
-    status = os.fstat(file.fileno())
-    return status.st_dev, status.st_ino
 
 
 def _make_durable(directory: Path) -> None:

@@ -16,6 +16,7 @@ from typing import Any, Final, TypeVar
 import pytest
 
 from workflow.errors import CarrierError, ContentDamagedError, NoPeersError
+from workflow.files.torrents import seal_generation
 from workflow.ports.carrier import Carrier, Content, HealthListener, Range
 
 T = TypeVar("T")
@@ -46,10 +47,11 @@ def content_in(directory: Path) -> Content:
 
 
 def written(directory: Path, seed: str = "history") -> Content:
-    """A generation of three archives, with bytes of the next one behind it."""
+    """A sealed generation of three archives, with bytes of the next one behind it."""
     content = content_in(directory)
     content.data.write_bytes(some_bytes(LENGTH, seed) + b"not part of this generation")
     content.index.write_bytes(INDEX)
+    seal_generation(content)
     return content
 
 
@@ -278,6 +280,7 @@ class CarrierContract(ABC):
         content = content_in(tmp_path / "two")
         assert sorted(await self.fetched(two, locator, content)) == IDS
         content.index.write_bytes(await self.done(two.fetch_index(locator)))
+        seal_generation(content)
         assert await self.done(two.publish(content, locator)) == locator
         await self.close(one)
         last = content_in(tmp_path / "three")
