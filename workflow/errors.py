@@ -7,6 +7,7 @@ CommunityArchivesError
 │   ├── UnknownEventError
 │   ├── MalformedIdError
 │   ├── NotControlNodeError
+│   ├── NothingAnnouncedError
 │   ├── AdoptionError
 │   └── ForeignPackageError
 ├── DataDirectoryError
@@ -24,9 +25,11 @@ CommunityArchivesError
 │   ├── MagnetInvalidError
 │   ├── AnnouncementInvalidError
 │   └── RatchetKeyMissingError
+├── LinkRefusedError            a link, or what speaks of one, that changes nothing
 ├── ExportInvalidError          a chat export that is to be imported
 ├── CarrierError                the network of files
 │   ├── ContentDamagedError
+│   ├── LocatorInvalidError
 │   └── NoPeersError
 └── MessagingError              the network of messages
 """
@@ -74,6 +77,13 @@ class NotControlNodeError(ConfigurationError):
 
     code = "not-control-node"
     remedy = "Do it on the control node, or import the community's key first."
+
+
+class NothingAnnouncedError(ConfigurationError):
+    """No announcement by the community's control key is known here."""
+
+    code = "nothing-announced"
+    remedy = "Wait for the first announcement, or ask the control node for its line."
 
 
 class AdoptionError(ConfigurationError):
@@ -195,7 +205,7 @@ class MagnetInvalidError(ArchiveError):
 
 
 class AnnouncementInvalidError(ArchiveError):
-    """An announcement is not a signed magnet link message."""
+    """An announcement, or another signed message that speaks of links, has not its form."""
 
     code = "announcement-invalid"
 
@@ -205,6 +215,19 @@ class RatchetKeyMissingError(ArchiveError):
 
     code = "ratchet-key-missing"
     remedy = "Wait for the community's key, or import it."
+
+
+class LinkRefusedError(CommunityArchivesError):
+    """A link is well formed and changes nothing. ``reason`` is what is counted, if it is at all."""
+
+    code = "link-refused"
+
+    def __init__(
+        self, reason: str, message: str = "", *, place: str = "", is_counted: bool = True
+    ) -> None:
+        super().__init__(message or reason, place=place)
+        self.reason = reason
+        self.is_counted = is_counted
 
 
 class ExportInvalidError(CommunityArchivesError):
@@ -223,6 +246,12 @@ class ContentDamagedError(CarrierError):
     """The content's pieces do not match what was published."""
 
     code = "content-damaged"
+
+
+class LocatorInvalidError(CarrierError):
+    """This network of files could never follow such a locator."""
+
+    code = "locator-invalid"
 
 
 class NoPeersError(CarrierError):

@@ -20,7 +20,12 @@ from loguru import logger
 
 from workflow.adapters.carrier.pieces import Checked, Manifest, bring, check, lacking, read_index
 from workflow.adapters.carrier.threads import Threads
-from workflow.errors import CarrierError, ContentDamagedError, NoPeersError
+from workflow.errors import (
+    CarrierError,
+    ContentDamagedError,
+    LocatorInvalidError,
+    NoPeersError,
+)
 from workflow.ports.carrier import Content, HealthListener, Range
 from workflow.ports.clock import Clock
 
@@ -102,6 +107,11 @@ class MemoryCarrier:
         if self._listener is None:
             self._swarm.join(self)
         self._listener = listener
+
+    def check_locator(self, locator: str) -> None:
+        """Raises ``LocatorInvalidError`` unless it begins as all locators of a swarm do."""
+        if not locator.startswith("memory:"):
+            raise LocatorInvalidError("a locator of a swarm in memory begins with 'memory:'")
 
     async def publish(self, content: Content, locator: str = "") -> str:
         """Read all bytes, let ``check_seconds`` pass, and offer them; see ``Carrier.publish``."""
