@@ -7,6 +7,7 @@ CommunityArchivesError
 │   ├── UnknownEventError
 │   ├── MalformedIdError
 │   ├── NotControlNodeError
+│   ├── NothingAnnouncedError
 │   ├── AdoptionError
 │   ├── NameTakenError
 │   └── ForeignPackageError
@@ -26,6 +27,7 @@ CommunityArchivesError
 │   ├── MagnetInvalidError
 │   ├── AnnouncementInvalidError
 │   └── RatchetKeyMissingError
+├── LinkRefusedError            a link, or what speaks of one, that changes nothing
 ├── ExportInvalidError          a chat export that is to be imported
 ├── CarrierError                the network of files
 │   ├── ContentDamagedError
@@ -79,6 +81,13 @@ class NotControlNodeError(ConfigurationError):
 
     code = "not-control-node"
     remedy = "Do it on the control node, or import the community's key first."
+
+
+class NothingAnnouncedError(ConfigurationError):
+    """No announcement by the community's control key is known here."""
+
+    code = "nothing-announced"
+    remedy = "Wait for the first announcement, or ask the control node for its line."
 
 
 class AdoptionError(ConfigurationError):
@@ -214,7 +223,7 @@ class MagnetInvalidError(ArchiveError):
 
 
 class AnnouncementInvalidError(ArchiveError):
-    """An announcement is not a signed magnet link message."""
+    """An announcement, or another signed message that speaks of links, has not its form."""
 
     code = "announcement-invalid"
 
@@ -224,6 +233,19 @@ class RatchetKeyMissingError(ArchiveError):
 
     code = "ratchet-key-missing"
     remedy = "Wait for the community's key, or import it."
+
+
+class LinkRefusedError(CommunityArchivesError):
+    """A link is well formed and changes nothing. ``reason`` is what is counted, if it is at all."""
+
+    code = "link-refused"
+
+    def __init__(
+        self, reason: str, message: str = "", *, place: str = "", is_counted: bool = True
+    ) -> None:
+        super().__init__(message or reason, place=place)
+        self.reason = reason
+        self.is_counted = is_counted
 
 
 class ExportInvalidError(CommunityArchivesError):

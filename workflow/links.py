@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
-from contextlib import aclosing, suppress
+import re
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Any, Final
 
 from loguru import logger
 
 from states import COMMUNITY
 from states.community import Event
-from workflow.actions.receive_link import LinkRefusedError, ReceiveLink
+from workflow.actions.receive_link import ReceiveLink
 from workflow.actions.tools import Tools, channel_of, community_of
 from workflow.archive.announcement import open_announcement
 from workflow.engine.engine import Engine
 from workflow.engine.journal import JournalClosedError
 from workflow.engine.rows import Request
-from workflow.errors import AnnouncementInvalidError, UnknownInstanceError
+from workflow.errors import AnnouncementInvalidError, LinkRefusedError, UnknownInstanceError
 from workflow.ports.messaging import Received
+from workflow.ports.work import Transaction, Writes
 
 RETENTION: Final = 30 * 86_400.0
 """Seconds that the network remembers messages."""
@@ -26,6 +28,8 @@ ASK_AGAIN: Final = 60.0
 """Seconds until a network that could not answer is asked again."""
 ASKERS: Final = 16
 """How many communities' missed links are asked for at once."""
+TOLD_AGAIN: Final = re.compile("10*")
+"""Which counts of refusals are logged: 1, 10, 100 and so on."""
 
 
 class Links:
@@ -68,19 +72,34 @@ class Links:
     async def receive(self, message: Received) -> None:
         """A verified, new link becomes an event; every other message is counted by reason."""
         community = community_of(message.channel)
-        try:
-            opened = open_announcement(message.payload)
-            writes = ReceiveLink(self._tools, community, opened)
+        # Of a community that nobody follows not even the refusals are counted.
+        with suppress(AnnouncementInvalidError, LinkRefusedError, UnknownInstanceError):
+            async with self.counted(community):
+                opened = open_announcement(message.payload)
+            await self.take(community, ReceiveLink(self._tools, community, opened), "network")
+
+    async def take(self, community: str, writes: Writes, actor: str) -> None:
+        """Make a link an event, if these writes verify it; else it is counted.
+
+        Raises ``LinkRefusedError`` then, and ``UnknownInstanceError``.
+        """
+        async with self.counted(community):
             await self._engine.send(
-                COMMUNITY.name, community, Request(Event.LINK_RECEIVED, "network", writes)
+                COMMUNITY.name, community, Request(Event.LINK_RECEIVED, actor, writes)
             )
+
+    @asynccontextmanager
+    async def counted(self, community: str) -> AsyncIterator[None]:
+        """Whatever is refused within is counted by its reason."""
+        try:
+            yield
         except AnnouncementInvalidError as error:
-            await self._refuse(community, error.code)
-        except LinkRefusedError as refused:
-            if refused.is_remarkable:
-                await self._refuse(community, refused.reason)
-        except UnknownInstanceError:
-            logger.debug("a message on {}, which nobody follows", message.channel)
+            await self._count(community, error.code)
+            raise
+        except LinkRefusedError as error:
+            if error.is_counted:
+                await self._count(community, error.reason)
+            raise
 
     async def _ask_on(self) -> None:
         """One of those who ask, a community at a time, for links that were missed."""
@@ -109,9 +128,14 @@ class Links:
         await self._tools.clock.sleep(ASK_AGAIN)
         self._unasked.put_nowait(community)
 
-    async def _refuse(self, community: str, reason: str) -> None:
-        logger.bind(community=community).info("a link was refused: {}", reason)
-        await self._engine.run(lambda tx: self._tools.store.count_refusal(tx, community, reason))
+    async def _count(self, community: str, reason: str) -> None:
+        def count(tx: Transaction) -> int:
+            self._tools.store.count_refusal(tx, community, reason)
+            return self._tools.store.refusals(tx, community).get(reason, 0)
+
+        often = await self._engine.run(count)
+        if TOLD_AGAIN.fullmatch(str(often)):  # A flood of forgeries is no flood in the log.
+            logger.bind(community=community).info("links refused, {} so far: {}", often, reason)
 
     def _health_changed(self, locator: str) -> None:
         """Called from any thread: whoever rests on this locator looks again."""

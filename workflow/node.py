@@ -18,12 +18,12 @@ from states.node import NODE
 from states.node import Event as NodeEvent
 from states.node import State as NodeState
 from workflow.actions.tools import Tools
+from workflow.announcing import Announcing
 from workflow.archive.windows import INTERVAL
 from workflow.engine.engine import Engine
 from workflow.engine.rows import Outcome, Recorded, Request
 from workflow.errors import NotControlNodeError
 from workflow.identity import public_key_of
-from workflow.library import Library
 from workflow.links import Links
 from workflow.ports.carrier import Peer
 from workflow.ports.records import Community
@@ -46,7 +46,7 @@ REANNOUNCE_AFTER: Final = 8 * 3600.0
 """Seconds: people were found to wait for days for a link that had passed them by."""
 
 
-class Node(Library):
+class Node(Announcing):
     """The verbs. Built by ``workflow.assembly``; use it with ``async with``."""
 
     def __init__(
@@ -59,8 +59,7 @@ class Node(Library):
         catch_up: float,
         close: Callable[[], None],
     ) -> None:
-        super().__init__(engine, tools)
-        self._links = links
+        super().__init__(engine, tools, links)
         self._device = device
         self._catch_up = catch_up
         self._close = close

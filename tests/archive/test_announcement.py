@@ -74,7 +74,7 @@ class TestGoldenAnnouncement:
 LOCATORS = st.text(min_size=1, max_size=1000)
 
 
-@given(st.integers(0, 2**63 - 1), LOCATORS, st.integers(1, CURVE_ORDER - 1))
+@given(st.integers(1, 2**63 - 1), LOCATORS, st.integers(1, CURVE_ORDER - 1))
 def test_round_trip(clock: int, locator: str, secret: int) -> None:
     key = PrivateKey.from_int(secret)
     signed = sign(
@@ -149,6 +149,36 @@ class TestReadingBelievesNothing:
     def test_a_clock_beyond_every_database(self) -> None:
         self.refused(envelope(link(2**63, b"magnet:")), "is out of range")
 
+    def test_no_clock(self) -> None:
+        """0 is the clock of an unsigned link, so that every signed one is newer."""
+        self.refused(envelope(field(2, b"magnet:")), "the clock 0 is out of range")
+
+    def test_more_than_eight_kibibytes_without_the_wrapper(self) -> None:
+        """They are kept and passed on by hand; only the community itself could sign so many."""
+        bundle = field(3, bytes(500_000))
+        assert open_announcement(bundle + field(102, MESSAGE)).message == MESSAGE
+        long = envelope(link(1, b"magnet:") + field(9, bytes(8192)))
+        self.refused(long, "an announcement of 8[0-9]{3} bytes is longer than 8192")
+
+    def test_the_same_message_in_another_envelope(self) -> None:
+        """Nobody needs a key to write these, and each would be a message of its own."""
+        signature, payload, kind = MESSAGE[:67], MESSAGE[67:-2], MESSAGE[-2:]
+        assert signature + payload + kind == MESSAGE
+        for other in (
+            MESSAGE + field(99, b"x"),
+            MESSAGE + b"\x20\x01",
+            field(99, b"") + MESSAGE,
+            payload + signature + kind,
+            kind + signature + payload,
+            signature + signature + payload + kind,
+            field(1, bytes(65)) + MESSAGE,
+            MESSAGE + kind,
+            signature + payload + b"\x18\xab\x00",
+            b"\x0a\xc1\x00" + MESSAGE[2:],
+            b"\x8a\x00" + MESSAGE[1:],
+        ):
+            self.refused(other, "has not its only form")
+
     def test_too_many_bytes(self) -> None:
         self.refused(bytes(1024 * 1024 + 1), "is longer than")
 
@@ -171,6 +201,7 @@ class TestWhatNobodyWouldRead:
             (Announcement(1, ""), "locator is empty"),
             (Announcement(1, "m" * 4097), "a locator of 4097 bytes"),
             (Announcement(-1, "magnet:"), "is out of range"),
+            (Announcement(0, "magnet:"), "is out of range"),
             (Announcement(2**63, "magnet:"), "is out of range"),
         ],
     )

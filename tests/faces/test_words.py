@@ -102,14 +102,14 @@ def test_failures_are_told_with_their_next_try(capsys: pytest.CaptureFixture[str
 
 def test_an_action_that_waits_for_its_next_try(capsys: pytest.CaptureFixture[str]) -> None:
     instance = Instance("c", State.SEEDING, attempts=1, answered=False, due_at=1060.0)
-    why._say_prospects(why.Reasons(None, instance, MEMBER, []), 1000.0)  # type: ignore[arg-type]
+    why._say_prospects(why.Reasons(None, instance, MEMBER, [], {}), 1000.0)  # type: ignore[arg-type]
     assert "Its action is started again 1970-01-01 00:17:40 UTC (in 1 min)" in (
         capsys.readouterr().out
     )
 
 
 def test_a_community_without_steps(capsys: pytest.CaptureFixture[str]) -> None:
-    reasons = why.Reasons(None, Instance("c", State.OFF), Facts(), [])  # type: ignore[arg-type]
+    reasons = why.Reasons(None, Instance("c", State.OFF), Facts(), [], {})  # type: ignore[arg-type]
     why._say_steps(reasons)
     why._say_prospects(reasons, 1000.0)
     said = capsys.readouterr().out

@@ -10,8 +10,8 @@ from tests.chat.sample_exports import CHANNEL, export, message
 from tests.fuzz.seeds import unsigned
 from tests.fuzz.targets import ENTRY, FILE_END
 from tests.inspection.made_archives import KEY, START, TOPIC, WEEK, made
-from workflow.archive.announcement import MAX_MESSAGE_LENGTH
 from workflow.archive.codec import MAX_CHUNK_WEIGHT, MAX_MESSAGES, archive_head
+from workflow.archive.envelope import MAX_MESSAGE_LENGTH
 from workflow.archive.index import MAX_ENTRIES, MAX_INDEX_SIZE, IndexEntry
 from workflow.archive.magnet import MAX_MAGNET_LENGTH
 from workflow.archive.message import ArchivedMessage

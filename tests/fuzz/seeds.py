@@ -125,7 +125,7 @@ def _torrents(history: History) -> list[bytes]:
 
 def _announcements(link: str) -> list[bytes]:
     signed = sign(Announcement(START * 1000, link), sign_digest)
-    other = sign(Announcement(0, "magnet:?xt=urn:btih:" + HASH), sign_digest)
+    other = sign(Announcement(1, "magnet:?xt=urn:btih:" + HASH), sign_digest)
     return [signed, other, field(2, b"laptop") + field(3, b"bundle") + field(102, signed)]
 
 

@@ -1,44 +1,42 @@
 """The announcement: where a community's newest archives are, signed by the community.
 
-What is signed is the hash of the exact payload bytes, and the signer is recovered from signature
-and payload; nobody is named. So a member reads the announcement first, learns *who* signed, and
-compares that key with the community's. A reader is strict about the signature's form, because a
-signature with a second valid form would be a second valid message.
+It comes over the network, or by hand as one line of text. Two other messages speak of links: the
+answer to somebody who wants to join carries the newest one, and the community's description names
+the clock of the newest one.
 """
 
 from __future__ import annotations
 
+import base64
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from coincurve import PublicKey
 from google.protobuf.message import DecodeError
 
-from workflow.archive.hashing import keccak256
+from workflow.archive.envelope import open_envelope, seal
+from workflow.archive.magnet import parse_magnet
 from workflow.archive.pb.application_metadata_message_pb2 import (
     ApplicationMetadataMessage,
+    CommunityDescription,
     CommunityMessageArchiveMagnetlink,
+    CommunityRequestToJoinResponse,
 )
-from workflow.archive.wire import WireError, fields
-from workflow.errors import AnnouncementInvalidError
+from workflow.errors import AnnouncementInvalidError, MagnetInvalidError
 
 MAX_LOCATOR_LENGTH: Final = 4 * 1024
 """Bytes in a locator, at most."""
 
-MAX_MESSAGE_LENGTH: Final = 1024 * 1024
-"""Bytes in a whole announcement, at most: the limit of the messages that carry it."""
+MAX_ANNOUNCEMENT_LENGTH: Final = 8 * 1024
+"""Bytes in an announcement without its wrapper, at most; it is kept, and passed on by hand."""
 
-SIGNATURE_LENGTH: Final = 65
-"""Bytes in a signature: r (32), s (32), v (1)."""
-
-_MAGNETLINK = ApplicationMetadataMessage.COMMUNITY_MESSAGE_ARCHIVE_MAGNETLINK
-_PUBLIC_MESSAGE = 102  # of a ProtocolMessage, the wrapper that status-go sends
-_MAX_FIELDS = 64
-_HALF_OF_CURVE_ORDER: Final = (
-    0x7FFFFFFF_FFFFFFFF_FFFFFFFF_FFFFFFFF_5D576E73_57A4501D_DFE92F46_681B20A0
-)
 _LIMIT_OF_CLOCKS: Final = 1 << 63  # what a database can hold
+_ID: Final = "0x0[23][0-9a-f]{64}"
+_PREFIX: Final = "community-archives:announcement:"
+_LINE: Final = re.compile(f"{_PREFIX}({_ID}):([A-Za-z0-9_-]+)")
+_MAX_LINE_LENGTH: Final = len(_PREFIX) + 68 + 1 + (MAX_ANNOUNCEMENT_LENGTH * 4 + 2) // 3
+_AROUND: Final = " \t\r\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +62,27 @@ class SignedAnnouncement:
     id: str
 
 
+@dataclass(frozen=True, slots=True)
+class JoinResponse:
+    """The answer to somebody who wants to join, whose signature holds.
+
+    ``community`` is the id that it names. ``announcement`` is the link that it carries, under the
+    clock of the answer, which is not a clock of announcements; None when it carries none.
+    """
+
+    signer: bytes
+    community: str
+    announcement: Announcement | None
+
+
+@dataclass(frozen=True, slots=True)
+class SignedDescription:
+    """What a description, whose signature holds, says of links: the newest one's clock, or 0."""
+
+    signer: bytes
+    magnetlink_clock: int
+
+
 def sign(announcement: Announcement, sign_digest: Callable[[bytes], bytes]) -> bytes:
     """The announcement as a message of type 43, ready to be sent.
 
@@ -75,50 +94,131 @@ def sign(announcement: Announcement, sign_digest: Callable[[bytes], bytes]) -> b
     payload = CommunityMessageArchiveMagnetlink(
         clock=announcement.clock, magnet_uri=announcement.locator
     ).SerializeToString()
-    signature = sign_digest(keccak256(payload))
-    _check_signature(signature)
-    return ApplicationMetadataMessage(
-        signature=signature, payload=payload, type=_MAGNETLINK
-    ).SerializeToString()
+    kind = ApplicationMetadataMessage.COMMUNITY_MESSAGE_ARCHIVE_MAGNETLINK
+    return seal(payload, kind, sign_digest)
 
 
 def open_announcement(data: bytes) -> SignedAnnouncement:
     """The announcement in a message, and who signed it.
 
     The message may come in the wrapper of the encryption layer, unencrypted. Raises
-    ``AnnouncementInvalidError`` for another form or type, a signature that is missing or not in
-    its only form, a locator that is empty or longer than 4 KiB, and a clock of 2^63 or more.
+    ``AnnouncementInvalidError`` for another form or type, more than 8 KiB, a signature that is
+    missing or not in its only form, a locator that is empty or longer than 4 KiB, and a clock of 0
+    or of 2^63 or more.
     """
-    if len(data) > MAX_MESSAGE_LENGTH:
+    kind = ApplicationMetadataMessage.COMMUNITY_MESSAGE_ARCHIVE_MAGNETLINK
+    opened = open_envelope(data, kind, "an announcement")
+    if len(opened.message) > MAX_ANNOUNCEMENT_LENGTH:
         raise AnnouncementInvalidError(
-            f"a message of {len(data)} bytes is longer than {MAX_MESSAGE_LENGTH}"
+            f"an announcement of {len(opened.message)} bytes is longer than"
+            f" {MAX_ANNOUNCEMENT_LENGTH}"
         )
     try:
-        message = _unwrapped(data)
-        envelope = ApplicationMetadataMessage.FromString(message)
-        if envelope.type != _MAGNETLINK:
-            raise AnnouncementInvalidError(
-                f"a message of type {envelope.type} is not an announcement"
-            )
-        link = CommunityMessageArchiveMagnetlink.FromString(envelope.payload)
-    except (WireError, DecodeError) as error:
+        link = CommunityMessageArchiveMagnetlink.FromString(opened.payload)
+    except DecodeError as error:
         raise AnnouncementInvalidError(f"not an announcement: {error}") from error
     announcement = Announcement(link.clock, link.magnet_uri)
     _check_announcement(announcement)
-    signer = _recover(envelope.signature, envelope.payload)
-    message_id = keccak256(signer.format(compressed=False) + message)
-    return SignedAnnouncement(signer.format(), announcement, message, "0x" + message_id.hex())
+    return SignedAnnouncement(opened.signer, announcement, opened.message, opened.id)
 
 
-def _unwrapped(data: bytes) -> bytes:
-    for number, start, end in fields(data, at_most=_MAX_FIELDS):
-        if number == _PUBLIC_MESSAGE:
-            return data[start:end]
-    return data
+def open_join_response(data: bytes) -> JoinResponse:
+    """The answer to somebody who wants to join (type 48), and who signed it.
+
+    Raises ``AnnouncementInvalidError`` as ``open_announcement`` does.
+    """
+    kind = ApplicationMetadataMessage.COMMUNITY_REQUEST_TO_JOIN_RESPONSE
+    opened = open_envelope(data, kind, "a join response")
+    try:
+        response = CommunityRequestToJoinResponse.FromString(opened.payload)
+    except DecodeError as error:
+        raise AnnouncementInvalidError(f"not a join response: {error}") from error
+    community = "0x" + response.community_id.hex()
+    if not re.fullmatch(_ID, community):
+        raise AnnouncementInvalidError("the join response names no community")
+    announcement = None
+    if response.accepted and response.magnet_uri:
+        announcement = Announcement(response.clock, response.magnet_uri)
+        _check_announcement(announcement)
+    return JoinResponse(opened.signer, community, announcement)
+
+
+def open_description(data: bytes) -> SignedDescription:
+    """What a community's description (type 25) says of links, and who signed it.
+
+    Raises ``AnnouncementInvalidError`` for another form or type, and a clock of 2^63 or more.
+    """
+    kind = ApplicationMetadataMessage.COMMUNITY_DESCRIPTION
+    opened = open_envelope(data, kind, "a description")
+    try:
+        description = CommunityDescription.FromString(opened.payload)
+    except DecodeError as error:
+        raise AnnouncementInvalidError(f"not a description: {error}") from error
+    clock = description.archive_magnetlink_clock
+    if clock >= _LIMIT_OF_CLOCKS:
+        raise AnnouncementInvalidError(f"the clock {clock} is out of range")
+    return SignedDescription(opened.signer, clock)
+
+
+def to_line(community: str, message: bytes) -> str:
+    """A signed announcement as one line of ASCII that survives being copied.
+
+    It names the community (0x and 66 hexadecimal digits in lower case), because the signer need not
+    be its id. Raises ``AnnouncementInvalidError`` for what ``from_line`` would not give back.
+    """
+    line = f"{_PREFIX}{community}:{_unpadded(message)}"
+    from_line(line)
+    return line
+
+
+def from_line(text: str) -> tuple[str, bytes]:
+    """The community's id, and the message: to be opened, for nothing of it is verified here.
+
+    White space around the line is cut off. Raises ``AnnouncementInvalidError`` for any other
+    deviation from what ``to_line`` writes.
+    """
+    line = text.strip(_AROUND)
+    if len(line) > _MAX_LINE_LENGTH:
+        raise AnnouncementInvalidError(
+            f"a line of {len(line)} characters is longer than {_MAX_LINE_LENGTH}"
+        )
+    found = _LINE.fullmatch(line)
+    if found is None:
+        raise AnnouncementInvalidError(
+            f"an announcement by hand is one line: {_PREFIX}<community id>:<letters and digits>",
+            remedy="Copy the whole line, without breaks.",
+        )
+    community, encoded = found.groups()
+    try:
+        message = base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
+    except ValueError:
+        message = b""
+    if _unpadded(message) != encoded:
+        raise AnnouncementInvalidError(
+            "the line is cut off or changed", remedy="Copy the whole line, without breaks."
+        )
+    return community, message
+
+
+def names_another(locator: str, community: str) -> bool:
+    """True when it is a magnet link whose name is the id of another community.
+
+    That name is all that tells one community's link from another's when both are controlled with
+    one key, as after a transfer of ownership: the signed bytes name no community.
+    """
+    try:
+        name = parse_magnet(locator).name.lower()
+    except MagnetInvalidError:
+        return False
+    return re.fullmatch(_ID, name) is not None and name != community
+
+
+def _unpadded(message: bytes) -> str:
+    return base64.urlsafe_b64encode(message).rstrip(b"=").decode()
 
 
 def _check_announcement(announcement: Announcement) -> None:
-    if not 0 <= announcement.clock < _LIMIT_OF_CLOCKS:
+    if not 0 < announcement.clock < _LIMIT_OF_CLOCKS:
         raise AnnouncementInvalidError(f"the clock {announcement.clock} is out of range")
     if not announcement.locator:
         raise AnnouncementInvalidError("the announcement leads nowhere: its locator is empty")
@@ -127,22 +227,3 @@ def _check_announcement(announcement: Announcement) -> None:
         raise AnnouncementInvalidError(
             f"a locator of {length} bytes is longer than {MAX_LOCATOR_LENGTH}"
         )
-
-
-def _check_signature(signature: bytes) -> None:
-    if len(signature) != SIGNATURE_LENGTH:
-        raise AnnouncementInvalidError(
-            f"a signature of {len(signature)} bytes has not {SIGNATURE_LENGTH}"
-        )
-    if signature[64] not in (0, 1):
-        raise AnnouncementInvalidError(f"the signature's v is {signature[64]}, neither 0 nor 1")
-    if int.from_bytes(signature[32:64], "big") > _HALF_OF_CURVE_ORDER:
-        raise AnnouncementInvalidError("the signature's s is in the upper half, so it has a twin")
-
-
-def _recover(signature: bytes, payload: bytes) -> PublicKey:
-    _check_signature(signature)
-    try:
-        return PublicKey.from_signature_and_message(signature, keccak256(payload), hasher=None)
-    except ValueError as error:
-        raise AnnouncementInvalidError("the signature is not on the curve") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
@@ -41,6 +42,7 @@ class Reasons:
     instance: Instance[State]
     facts: Facts
     steps: list[Recorded]
+    refusals: Mapping[str, int]
 
     @property
     def since(self) -> float | None:
@@ -66,6 +68,7 @@ def why(community: CommunityName, *, as_json: AsJson = False, data_dir: DataDir)
     _say_state(reasons, view, now)
     _say_steps(reasons)
     _say_failures(reasons.instance.setbacks, now)
+    _say_refusals(reasons.refusals)
     _say_guards(reasons.facts)
     _say_prospects(reasons, now)
 
@@ -77,7 +80,8 @@ def _read(view: View, tx: Transaction, text: str) -> Reasons:
     known = find(view, tx, text)
     instance: Instance[State] = load(tx, view.community, known.id)
     facts = view.tools.facts(tx, known.id)
-    return Reasons(known, instance, facts, steps_of(tx, view.community.name, known.id, STEPS))
+    steps = steps_of(tx, view.community.name, known.id, STEPS)
+    return Reasons(known, instance, facts, steps, view.tools.store.refusals(tx, known.id))
 
 
 def guards(facts: Facts) -> dict[str, tuple[bool, str]]:
@@ -157,6 +161,13 @@ def _say_failures(setbacks: tuple[Setback, ...], now: float) -> None:
         say(hanging(f"  {one.state.lower()} failed ", f"{text}{one.reason}; {again}"))
 
 
+def _say_refusals(refusals: Mapping[str, int]) -> None:
+    if refusals:
+        say("\nWhat was refused")
+    for reason, count in refusals.items():
+        say(hanging("  ", f"{count} x {reason}"))
+
+
 def _say_guards(facts: Facts) -> None:
     asked = guards(facts)
     longest = max(len(name) for name in asked)
@@ -197,6 +208,7 @@ def _as_json(reasons: Reasons, now: float) -> dict[str, Any]:
         "attempts": instance.attempts,
         "due_at": instance.due_at,
         "condition": reasons.community.condition,
+        "refusals": dict(reasons.refusals),
         "is_live_known": "as recorded at the last step",
         "steps": [step_data(step) for step in reasons.steps[-SHOWN:]],
         "setbacks": [asdict(one) for one in instance.setbacks],

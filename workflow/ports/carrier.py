@@ -84,6 +84,12 @@ class Carrier(Protocol):
     async def open(self, listener: HealthListener) -> None:
         """Get ready; from now on ``listener`` hears of every locator whose health changes."""
 
+    def check_locator(self, locator: str) -> None:
+        """Raises ``LocatorInvalidError`` for what could never be fetched; asks no network.
+
+        May be called from any thread.
+        """
+
     async def publish(self, content: Content, locator: str = "") -> str:
         """Check all bytes, offer them, and return their locator once they are really live.
 

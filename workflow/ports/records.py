@@ -6,9 +6,12 @@ Times are seconds (UTC epoch), clocks are milliseconds, public keys are 33 compr
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from workflow.archive.index import IndexEntry
+
+UNSIGNED_LINK: Final = "an unsigned link was followed"
+"""The condition of a community whose archives nobody has signed for yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +100,11 @@ class Announcement:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """The newest verified announcement of somebody else's."""
+    """The newest link of somebody else's, verified unless its ``clock`` is 0.
+
+    ``payload`` is the announcement; empty for a link that came without one, in a join response or
+    unsigned.
+    """
 
     community: str
     clock: int

@@ -57,7 +57,7 @@ class Store(Protocol):
         """Name a condition that a person should know of; empty when there is none."""
 
     def claim_control(self, tx: Transaction, community: str, key: bytes, device: str) -> None:
-        """This device takes control in a new epoch."""
+        """This device takes control in a new epoch; an unsigned link is forgotten."""
 
     def hand_over(self, tx: Transaction, community: str, key: bytes) -> None:
         """Somebody else has control from now on: a new epoch that nobody here has claimed."""
@@ -290,17 +290,20 @@ class Store(Protocol):
     def description_clock(self, tx: Transaction, community: str) -> int:
         """The magnet link clock of the community's description; 0 before the first."""
 
+    def newest_announcement(self, tx: Transaction, community: str) -> bytes | None:
+        """The newest announcement that was sent from here or came in; None before the first."""
+
     def link(self, tx: Transaction, community: str) -> Link | None:
-        """The newest verified link."""
+        """The newest link."""
 
     def set_link(self, tx: Transaction, link: Link) -> None:
-        """Replace the newest verified link."""
+        """Replace the newest link."""
 
     def set_link_locked(self, tx: Transaction, community: str) -> None:
         """The link's index is encrypted with a key that is not here."""
 
     def count_refusal(self, tx: Transaction, community: str, reason: str, count: int = 1) -> None:
-        """So many more messages were refused for this reason."""
+        """So many more messages were refused for this reason; not for an unknown community."""
 
     def refusals(self, tx: Transaction, community: str) -> dict[str, int]:
         """How often what was refused."""

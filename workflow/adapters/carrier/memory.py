@@ -113,6 +113,11 @@ class MemoryCarrier:
             self._swarm.join(self)
         self._listener = listener
 
+    def check_locator(self, locator: str) -> None:
+        """Raises ``LocatorInvalidError`` unless it begins as all locators of a swarm do."""
+        if not locator.startswith("memory:"):
+            raise LocatorInvalidError("a locator of a swarm in memory begins with 'memory:'")
+
     async def publish(self, content: Content, locator: str = "") -> str:
         """Read all bytes, let ``check_seconds`` pass, and offer them; see ``Carrier.publish``."""
         try:

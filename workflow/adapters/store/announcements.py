@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import cast
 
 from workflow.archive.ratchet import RatchetKey
-from workflow.ports.records import Announcement, Link
+from workflow.ports.records import UNSIGNED_LINK, Announcement, Link
 from workflow.ports.work import Transaction
 
 
@@ -77,8 +77,18 @@ class SqliteAnnouncements:
         ).fetchone()
         return cast("int", row[0]) if row else 0
 
+    def newest_announcement(self, tx: Transaction, community: str) -> bytes | None:
+        """The newest announcement that was sent from here or came in; None before the first."""
+        row = tx.execute(
+            "SELECT clock, payload FROM announcement WHERE community = ?1 AND sent_at IS NOT NULL"
+            " UNION ALL SELECT clock, payload FROM link WHERE community = ?1 AND payload <> x''"
+            " ORDER BY clock DESC LIMIT 1",
+            (community,),
+        ).fetchone()
+        return cast("bytes", row[1]) if row else None
+
     def link(self, tx: Transaction, community: str) -> Link | None:
-        """The newest verified link."""
+        """The newest link."""
         row = tx.execute(
             "SELECT community, clock, locator, payload, first_at, last_at FROM link"
             " WHERE community = ?",
@@ -87,11 +97,12 @@ class SqliteAnnouncements:
         return None if row is None else Link(*row)  # type: ignore[arg-type]
 
     def set_link(self, tx: Transaction, link: Link) -> None:
-        """Replace the newest verified link."""
+        """Replace the newest link."""
         tx.execute(
             "INSERT OR REPLACE INTO link VALUES (?, ?, ?, ?, ?, ?, 0)",
             (link.community, link.clock, link.locator, link.payload, link.first_at, link.last_at),
         )
+        see_signature(tx, link.community)
 
     def set_link_locked(self, tx: Transaction, community: str) -> None:
         """The link's index is encrypted with a key that is not here."""
@@ -132,3 +143,14 @@ class SqliteAnnouncements:
             "UPDATE ratchet_key SET seq_no = ? WHERE community = ? AND id = ?",
             (seq_no, community, key.id),
         )
+
+
+def see_signature(tx: Transaction, community: str) -> None:
+    """The condition that nobody has signed for the archives ends when a signed link names them."""
+    tx.execute(
+        "UPDATE community SET condition = '' WHERE id = ?1 AND condition = ?2 AND EXISTS ("
+        " SELECT 1 FROM link l JOIN generation g ON g.community = l.community"
+        " AND g.number = generation AND g.locator = l.locator"
+        " WHERE l.community = ?1 AND l.clock > 0)",
+        (community, UNSIGNED_LINK),
+    )

@@ -106,12 +106,13 @@ class SqliteCommunities:
         tx.execute("UPDATE community SET condition = ? WHERE id = ?", (condition, community))
 
     def claim_control(self, tx: Transaction, community: str, key: bytes, device: str) -> None:
-        """This device takes control in a new epoch."""
+        """This device takes control in a new epoch; an unsigned link is forgotten."""
         tx.execute(
             "UPDATE community SET control_key = ?, control_device = ?, condition = '',"
             " control_epoch = control_epoch + 1, claimed_epoch = control_epoch + 1 WHERE id = ?",
             (key, device, community),
         )
+        tx.execute("DELETE FROM link WHERE community = ? AND clock = 0", (community,))
 
     def hand_over(self, tx: Transaction, community: str, key: bytes) -> None:
         """Somebody else has control from now on: a new epoch that nobody here has claimed."""
@@ -184,9 +185,9 @@ class SqliteCommunities:
         return tuple(dict.fromkeys(one.topic for one in self.channels(tx, community)))
 
     def count_refusal(self, tx: Transaction, community: str, reason: str, count: int = 1) -> None:
-        """So many more messages were refused for this reason."""
+        """So many more messages were refused for this reason; not for an unknown community."""
         tx.execute(
-            "INSERT INTO refusal VALUES (?1, ?2, ?3)"
+            "INSERT INTO refusal SELECT id, ?2, ?3 FROM community WHERE id = ?1"
             " ON CONFLICT (community, reason) DO UPDATE SET count = count + ?3",
             (community, reason, count),
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, cast
 
+from workflow.adapters.store.announcements import see_signature
 from workflow.archive.index import IndexEntry
 from workflow.errors import UnknownCommunityError
 from workflow.ports.records import ArchiveState, Generation
@@ -175,6 +176,7 @@ class SqliteGenerations:
             " WHERE id = ? AND candidate > 0",
             (community,),
         )
+        see_signature(tx, community)
 
     def set_info_hash(self, tx: Transaction, community: str, number: int, info_hash: str) -> None:
         """What the files of a generation are known by, once all of them are here."""

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"application_metadata_message.proto\x12\x12\x63ommunity_archives\"\xc2\x01\n\x1a\x41pplicationMetadataMessage\x12\x11\n\tsignature\x18\x01 \x01(\x0c\x12\x0f\n\x07payload\x18\x02 \x01(\x0c\x12\x41\n\x04type\x18\x03 \x01(\x0e\x32\x33.community_archives.ApplicationMetadataMessage.Type\"=\n\x04Type\x12\x0b\n\x07UNKNOWN\x10\x00\x12(\n$COMMUNITY_MESSAGE_ARCHIVE_MAGNETLINK\x10+\"F\n!CommunityMessageArchiveMagnetlink\x12\r\n\x05\x63lock\x18\x01 \x01(\x04\x12\x12\n\nmagnet_uri\x18\x02 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"application_metadata_message.proto\x12\x12\x63ommunity_archives\"\x86\x02\n\x1a\x41pplicationMetadataMessage\x12\x11\n\tsignature\x18\x01 \x01(\x0c\x12\x0f\n\x07payload\x18\x02 \x01(\x0c\x12\x41\n\x04type\x18\x03 \x01(\x0e\x32\x33.community_archives.ApplicationMetadataMessage.Type\"\x80\x01\n\x04Type\x12\x0b\n\x07UNKNOWN\x10\x00\x12\x19\n\x15\x43OMMUNITY_DESCRIPTION\x10\x19\x12(\n$COMMUNITY_MESSAGE_ARCHIVE_MAGNETLINK\x10+\x12&\n\"COMMUNITY_REQUEST_TO_JOIN_RESPONSE\x10\x30\"F\n!CommunityMessageArchiveMagnetlink\x12\r\n\x05\x63lock\x18\x01 \x01(\x04\x12\x12\n\nmagnet_uri\x18\x02 \x01(\t\"k\n\x1e\x43ommunityRequestToJoinResponse\x12\r\n\x05\x63lock\x18\x01 \x01(\x04\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x03 \x01(\x08\x12\x14\n\x0c\x63ommunity_id\x18\x05 \x01(\x0c\x12\x12\n\nmagnet_uri\x18\x06 \x01(\t\"G\n\x14\x43ommunityDescription\x12\r\n\x05\x63lock\x18\x01 \x01(\x04\x12 \n\x18\x61rchive_magnetlink_clock\x18\t \x01(\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,9 +32,13 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'application_metadata_messag
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_APPLICATIONMETADATAMESSAGE']._serialized_start=59
-  _globals['_APPLICATIONMETADATAMESSAGE']._serialized_end=253
-  _globals['_APPLICATIONMETADATAMESSAGE_TYPE']._serialized_start=192
-  _globals['_APPLICATIONMETADATAMESSAGE_TYPE']._serialized_end=253
-  _globals['_COMMUNITYMESSAGEARCHIVEMAGNETLINK']._serialized_start=255
-  _globals['_COMMUNITYMESSAGEARCHIVEMAGNETLINK']._serialized_end=325
+  _globals['_APPLICATIONMETADATAMESSAGE']._serialized_end=321
+  _globals['_APPLICATIONMETADATAMESSAGE_TYPE']._serialized_start=193
+  _globals['_APPLICATIONMETADATAMESSAGE_TYPE']._serialized_end=321
+  _globals['_COMMUNITYMESSAGEARCHIVEMAGNETLINK']._serialized_start=323
+  _globals['_COMMUNITYMESSAGEARCHIVEMAGNETLINK']._serialized_end=393
+  _globals['_COMMUNITYREQUESTTOJOINRESPONSE']._serialized_start=395
+  _globals['_COMMUNITYREQUESTTOJOINRESPONSE']._serialized_end=502
+  _globals['_COMMUNITYDESCRIPTION']._serialized_start=504
+  _globals['_COMMUNITYDESCRIPTION']._serialized_end=575
 # @@protoc_insertion_point(module_scope)
