@@ -98,6 +98,14 @@ async def _take_over(node: Node, id: str, _: Arguments) -> Arguments:
     return {}
 
 
+async def _receive(node: Node, _: str, given: Arguments) -> Arguments:
+    return asdict(await node.receive_announcement(given["line"]))
+
+
+async def _follow_unsigned(node: Node, id: str, given: Arguments) -> Arguments:
+    return asdict(await node.follow_unsigned(id, given["magnet"]))
+
+
 async def _try_again(node: Node, id: str, _: Arguments) -> Arguments:
     await node.try_again(id)
     return {}
@@ -119,6 +127,8 @@ VERBS: Final[Mapping[str, Verb]] = {
     "archive": _archive,
     "announce": _announce,
     "take_over": _take_over,
+    "receive": _receive,
+    "follow_unsigned": _follow_unsigned,
     "try_again": _try_again,
     "look": _look,
     "peers": _peers,

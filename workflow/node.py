@@ -300,7 +300,7 @@ class Node(Announcing):
     async def peers(self, id: str) -> tuple[Peer, ...]:
         """Who is connected on the network of files for this community's archives."""
         found = await self.snapshot(id)
-        return self._tools.carrier.peers(found.locator)
+        return self._tools.carrier.peers(found.locator) if found.locator else ()
 
     async def drawing(self, id: str) -> Drawing:
         """The community's lifecycle with the way it took; shows itself in Jupyter."""

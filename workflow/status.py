@@ -91,6 +91,7 @@ def snapshot_of(tx: Transaction, tools: Tools, id: str) -> Snapshot:
     state = COMMUNITY.states(status.state)
     imported, importing = imports_of(tx, tools, id)
     is_wanting = link_is_wanted(facts)
+    carried = facts.link_locator if is_wanting else facts.locator
     is_waiting = state is State.IDLE and look(COMMUNITY, state, facts, facts.now).step is None
     return Snapshot(
         state=status.state,
@@ -106,7 +107,7 @@ def snapshot_of(tx: Transaction, tools: Tools, id: str) -> Snapshot:
         due_at=status.due_at,
         reason=status.reason,
         condition=status.condition,
-        traffic=tools.carrier.traffic(facts.link_locator if is_wanting else facts.locator),
+        traffic=tools.carrier.traffic(carried) if carried else None,
     )
 
 

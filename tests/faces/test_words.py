@@ -15,6 +15,7 @@ from states.community import Facts, State
 from states.instance import Instance
 from states.lifecycle import Setback
 from workflow import cli
+from workflow.adapters.clock.system import SystemClock
 from workflow.check import Counterexample, Found, Result, Searched
 from workflow.cli import checking, looking, story, why
 from workflow.cli.words import PATH_WIDTH, hanging, path, relative, span, width
@@ -168,8 +169,9 @@ def test_check_ends_with_1_when_a_promise_is_broken(
 async def test_a_broken_promise_is_told_and_counts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(story.Actor, "digest", lambda self: self.name)
-    assert not await story.Story(tmp_path, 1).told()
+    real = story.Node.kept
+    monkeypatch.setattr(story.Node, "kept", lambda self: replace(real(self), data=self.name))
+    assert not await story.Story(tmp_path, 1, None, SystemClock()).told()
     said = capsys.readouterr().out
     assert "  BROKEN  ana's archives are control's, byte for byte\n" in said
     assert "  complete   NOT everything; see above\n" in said

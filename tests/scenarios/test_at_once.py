@@ -214,7 +214,8 @@ async def test_the_verbs_do_for_other_processes_what_the_methods_do(world: World
 
     async def ask(verb: str, id: str = "", **arguments: object) -> dict[str, object]:
         outcome = await perform(node, asked("x", verb, id, world.clock.now(), **arguments))
-        return json.loads(json.dumps(dict(outcome.details)))
+        told: dict[str, object] = json.loads(json.dumps(dict(outcome.details)))
+        return told
 
     id = str((await ask("create", name="chess", key=keys.create().hex()))["id"])
     await node.add_topic(id, TOPIC)

@@ -33,9 +33,9 @@ MAX_ANNOUNCEMENT_LENGTH: Final = 8 * 1024
 
 _LIMIT_OF_CLOCKS: Final = 1 << 63  # what a database can hold
 _ID: Final = "0x0[23][0-9a-f]{64}"
-_PREFIX: Final = "community-archives:announcement:"
-_LINE: Final = re.compile(f"{_PREFIX}({_ID}):([A-Za-z0-9_-]+)")
-_MAX_LINE_LENGTH: Final = len(_PREFIX) + 68 + 1 + (MAX_ANNOUNCEMENT_LENGTH * 4 + 2) // 3
+LINE_PREFIX: Final = "community-archives:announcement:"
+_LINE: Final = re.compile(f"{LINE_PREFIX}({_ID}):([A-Za-z0-9_-]+)")
+_MAX_LINE_LENGTH: Final = len(LINE_PREFIX) + 68 + 1 + (MAX_ANNOUNCEMENT_LENGTH * 4 + 2) // 3
 _AROUND: Final = " \t\r\n"
 
 
@@ -166,7 +166,7 @@ def to_line(community: str, message: bytes) -> str:
     It names the community (0x and 66 hexadecimal digits in lower case), because the signer need not
     be its id. Raises ``AnnouncementInvalidError`` for what ``from_line`` would not give back.
     """
-    line = f"{_PREFIX}{community}:{_unpadded(message)}"
+    line = f"{LINE_PREFIX}{community}:{_unpadded(message)}"
     from_line(line)
     return line
 
@@ -185,7 +185,7 @@ def from_line(text: str) -> tuple[str, bytes]:
     found = _LINE.fullmatch(line)
     if found is None:
         raise AnnouncementInvalidError(
-            f"an announcement by hand is one line: {_PREFIX}<community id>:<letters and digits>",
+            f"an announcement by hand is one line: {LINE_PREFIX}<community id>:<letters and digits>",
             remedy="Copy the whole line, without breaks.",
         )
     community, encoded = found.groups()

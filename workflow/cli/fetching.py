@@ -63,11 +63,11 @@ def show(community: CommunityName, *, data_dir: DataDir) -> None:
     the network. Members can pass it on, too.
     """
     view = view_of(data_dir)
-    from workflow.announcing import newest_line  # noqa: PLC0415 - as all here, when it is needed.
+    from workflow.announcing import announcement_of  # noqa: PLC0415 - as all here, when it is needed.
 
     with closing(view.journal):
         known = view.journal.run(lambda tx: find(view, tx, community))
-        say(view.journal.run(lambda tx: newest_line(tx, view.tools.store, known.id)))
+        say(view.journal.run(lambda tx: announcement_of(tx, view.tools, known.id)))
 
 
 def join(target: Target, *, name: Name = "", data_dir: DataDir) -> None:

@@ -67,7 +67,7 @@ def acting_node_at(data_dir: Path, networking: Networking) -> Node:
 
     Raises ``DataDirectoryError``, ``ConfigurationError`` for networks that cannot be as asked.
     """
-    from workflow.adapters.carrier.bittorrent import BitTorrentCarrier  # noqa: PLC0415
+    from workflow.adapters.carrier.bittorrent.carrier import BitTorrentCarrier  # noqa: PLC0415
     from workflow.adapters.clock.system import SystemClock  # noqa: PLC0415
     from workflow.adapters.messaging.local import LocalMessaging  # noqa: PLC0415
     from workflow.adapters.store.facts import Timing  # noqa: PLC0415
@@ -79,7 +79,7 @@ def acting_node_at(data_dir: Path, networking: Networking) -> Node:
     return open_node(
         data_dir,
         clock=clock,
-        carrier=BitTorrentCarrier(networking.settings(), clock, data_dir / SCRATCH),
+        carrier=BitTorrentCarrier(networking.settings(), data_dir / SCRATCH),
         messaging=LocalMessaging(networking.folder, clock),
         keys=keys,
         timing=Timing(settle_quiet=networking.settle, settle_limit=6 * networking.settle),

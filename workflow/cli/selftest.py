@@ -37,11 +37,11 @@ def selftest(
     """
     quiet()
     view = view_of(data_dir)
-    from workflow.announcing import newest_line  # noqa: PLC0415 - as all here, when it is needed.
+    from workflow.announcing import announcement_of  # noqa: PLC0415 - as all here, when it is needed.
 
     with closing(view.journal):
         known = view.journal.run(lambda tx: find(view, tx, community))
-        line = view.journal.run(lambda tx: newest_line(tx, view.tools.store, known.id))
+        line = view.journal.run(lambda tx: announcement_of(tx, view.tools, known.id))
     ours, theirs = asyncio.run(_both(data_dir, networking, known, line, as_json))
     missing, foreign = len(ours - theirs), len(theirs - ours)
     found = {"messages": len(ours), "fetched": len(theirs), "missing": missing, "foreign": foreign}
@@ -69,7 +69,7 @@ async def _both(
             async with acting_node_at(Path(directory), networking) as stranger:
                 await stranger.enable()
                 await stranger.join(known.id, known.name)
-                await stranger.receive_announcement(known.id, line)
+                await stranger.receive_announcement(line)
                 await watch(
                     Own(stranger), known.id, f"a stranger to {known.name}",
                     lambda look: look["is_at_rest"] and look["generation"] > 0,

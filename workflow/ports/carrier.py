@@ -116,9 +116,6 @@ class Carrier(Protocol):
         has come within the carrier's time limit, ``CarrierError`` for a failing disk.
         """
 
-    def check_locator(self, locator: str) -> None:
-        """Raises ``LocatorInvalidError`` for text that can never name anything here."""
-
     def is_live(self, locator: str) -> bool:
         """True while the content was checked, is offered, and no error was seen since."""
 

@@ -207,11 +207,6 @@ class MemoryCarrier:
             return None
         return offer
 
-    def check_locator(self, locator: str) -> None:
-        """Raises ``LocatorInvalidError`` for text that is not ``memory:`` and something behind."""
-        if not locator.startswith("memory:") or not locator.isprintable():
-            raise LocatorInvalidError(f"no locator of this swarm: {locator[:80]!r}")
-
     def traffic(self, locator: str) -> Traffic | None:
         """Bytes of what is fetched, or of what is offered; nothing here has a rate."""
         others = len(self._others(locator))

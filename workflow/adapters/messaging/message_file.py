@@ -24,7 +24,6 @@ from typing import Final
 
 from loguru import logger
 
-from workflow.archive.announcement import MAX_MESSAGE_LENGTH
 from workflow.errors import MessagingError
 from workflow.files.folder import PRIVATE, sync_folder
 from workflow.ports.messaging import Received
@@ -32,8 +31,8 @@ from workflow.ports.messaging import Received
 MESSAGES: Final = "messages.sqlite3"
 BESIDE: Final = ("-wal", "-shm")
 """SQLite's own files: what was committed last, and the memory that the processes share."""
-MAX_PAYLOAD: Final = MAX_MESSAGE_LENGTH
-"""Bytes in a payload, at most."""
+MAX_PAYLOAD: Final = 1024 * 1024
+"""Bytes in a payload, at most: as much as a message of the Waku network may have."""
 MAX_CHANNEL: Final = 1024
 """Characters in a channel's name, at most."""
 PATIENCE: Final = 10.0
