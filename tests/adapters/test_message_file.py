@@ -243,6 +243,29 @@ def test_a_folder_for_all_eyes_still_has_files_for_the_owners(tmp_path: Path) ->
     file.close()
 
 
+def test_a_file_that_cannot_be_switched_to_wal_now_is_used_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As long as others keep it busy; the next one that opens it switches it."""
+    monkeypatch.setattr("workflow.adapters.messaging.message_file.PATIENCE", 0.01)
+    write(tmp_path)
+    with closing(sqlite3.connect(tmp_path / MESSAGES, isolation_level=None)) as other:
+        other.execute("PRAGMA journal_mode=DELETE")
+        other.execute("BEGIN")
+        other.execute("SELECT count(*) FROM message").fetchall()
+        file, late = MessageFile(tmp_path), MessageFile(tmp_path)
+        file.open()
+        other.execute("COMMIT")
+        file.append("chat", b"a", lambda: START)
+        assert mode(tmp_path) == "delete"
+        late.open()
+        assert mode(tmp_path) == "wal"
+    late.append("chat", b"b", lambda: START)
+    assert file.new() == [(1, "chat"), (2, "chat")]
+    file.close()
+    late.close()
+
+
 def test_a_full_disk_takes_nothing_and_says_so(tmp_path: Path) -> None:
     file = MessageFile(tmp_path)
     file.open()
@@ -350,3 +373,8 @@ def test_a_file_that_is_taken_away_during_the_writing_took_nothing(tmp_path: Pat
     file.append("chat", b"a", lambda: START)
     assert rows(tmp_path) == [b"a"]
     file.close()
+
+
+def mode(folder: Path) -> str:
+    with closing(sqlite3.connect(folder / MESSAGES)) as other:
+        return str(other.execute("PRAGMA journal_mode").fetchone()[0])

@@ -104,7 +104,7 @@ class Laboratory:
             found = state.tree.get(path, b"missing")
             if content is None:
                 assert found is None, f"{path} is gone"
-            else:  # Not "==" in the assertion: where CI=true, pytest would show all differing bytes.
+            else:  # Not "==" in the assertion: where CI=true, pytest would show every difference.
                 assert found is not None, f"{path} is gone"
                 is_intact = (
                     found.startswith(content) if path.endswith("/data") else found == content

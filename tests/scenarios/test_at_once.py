@@ -131,7 +131,7 @@ async def test_asking_is_for_the_control_node(world: World) -> None:
     _, id = await owner_of(world)
     member = await world.start("member")
     await member.join(id, "chess")
-    with pytest.raises(NotControlNodeError, match="take-over"):
+    with pytest.raises(NotControlNodeError, match="does not have control"):
         await member.archive_now(id)
     with pytest.raises(NotControlNodeError):
         await member.announce(id)

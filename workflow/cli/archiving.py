@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from workflow.cli.asking import acting, note_if_nobody_runs, quiet
-from workflow.cli.networking import networked
+from workflow.cli.networking import Networking, networked
 from workflow.cli.options import AsJson, CommunityName, DataDir, examples
 from workflow.cli.place import find, view_of
 from workflow.cli.watching import watch
@@ -18,7 +18,6 @@ from workflow.cli.words import moment, note, say, say_event
 
 if TYPE_CHECKING:
     from workflow.archive.windows import Window
-    from workflow.cli.networking import Networking
     from workflow.ports.records import Community
 
 PATIENCE: Final = 300.0

@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 import typer
 
 from workflow.cli.asking import Asking, Remote, acting, ask_once, note_if_nobody_runs, quiet
-from workflow.cli.networking import networked
+from workflow.cli.networking import Networking, networked
 from workflow.cli.options import INCOMPLETE, AsJson, CommunityName, DataDir, examples
 from workflow.cli.place import find, view_of
 from workflow.cli.transcript import size
 from workflow.cli.watching import Look, watch
 from workflow.cli.words import note, say, say_event, say_json, table
 
-if TYPE_CHECKING:
-    from workflow.cli.networking import Networking
 
 PATIENCE: Final = 180.0
 """Seconds in which something has to happen."""

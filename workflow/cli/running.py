@@ -7,13 +7,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from workflow.cli.networking import networked
+from workflow.cli.networking import Networking, networked
 from workflow.cli.options import AsJson, DataDir
 from workflow.cli.place import acting_node_at
 from workflow.cli.words import note, say_event, step_data
 
 if TYPE_CHECKING:
-    from workflow.cli.networking import Networking
     from workflow.engine.inbox import Command
     from workflow.engine.rows import Outcome, Recorded
 

@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Final
 import typer
 
 from workflow.cli.asking import Own, acting, quiet
-from workflow.cli.networking import networked
+from workflow.cli.networking import Networking, networked
 from workflow.cli.options import INCOMPLETE, AsJson, CommunityName, DataDir
 from workflow.cli.place import acting_node_at, find, view_of
 from workflow.cli.watching import watch
 from workflow.cli.words import say, say_event
 
 if TYPE_CHECKING:
-    from workflow.cli.networking import Networking
     from workflow.ports.records import Community
 
 PATIENCE: Final = 120.0

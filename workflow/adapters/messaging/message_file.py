@@ -205,9 +205,9 @@ class MessageFile:
             if self._path.stat().st_mode & OF_OTHERS:
                 self._path.chmod(FILE_MODE)  # The files beside it will have its mode.
             connection.text_factory = _decoded
-            connection.execute("PRAGMA synchronous=FULL")
+            connection.execute("PRAGMA synchronous=EXTRA")  # In WAL mode that is FULL.
             self._identify(connection)
-            connection.execute("PRAGMA journal_mode=WAL")  # Does nothing where that is so already.
+            _read_while_others_write(connection)
         except BaseException:
             connection.close()
             raise
@@ -289,6 +289,19 @@ class MessageFile:
                 place=str(self._folder),
                 remedy=WRITABLE,
             ) from error
+
+
+def _read_while_others_write(connection: sqlite3.Connection) -> None:
+    """Switch to WAL mode, which stays so for all; does nothing where that is so already.
+
+    SQLite does not wait here for others that have just opened the file. They switch themselves; and
+    if nobody can, all promises hold without it, until the next one opens the file.
+    """
+    try:
+        connection.execute("PRAGMA journal_mode=WAL")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+            raise
 
 
 def _identity_of(path: Path) -> Identity | None:
