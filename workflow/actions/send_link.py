@@ -26,8 +26,9 @@ async def send_link(tools: Tools, work: Work) -> Answer[Event]:
     # Until now members may have been fetching the generation before.
     await retire(tools, work, announcement.locator)
 
+    now = tools.clock.now()  # Before the step's own time, or it would seem to be of the future.
+
     def writes(tx: Transaction) -> None:
-        now = tools.clock.now()
         tools.store.set_sent(tx, work.id, announcement.clock, now)
         # Now that all can fetch them, the network's own messages need not be kept twice.
         tools.store.let_go(tx, work.id, now - RETENTION)

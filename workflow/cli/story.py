@@ -72,15 +72,17 @@ class Node:
             env=self._environment,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
-            stderr=None if sys.stderr.isatty() else asyncio.subprocess.DEVNULL,
+            stderr=None if sys.stderr.isatty() else asyncio.subprocess.PIPE,
         )
-        out, _ = await process.communicate()
+        out, told = await process.communicate()
         printed = out.decode()
         for line in printed.splitlines():
             say(f"{INDENT}{line}")
         if process.returncode:
             raise WorkFailedError(
-                f"it ended with {process.returncode}", place=f"{self.name}: {' '.join(arguments)}"
+                (told or b"see above").decode().strip(),
+                place=f"{self.name}: {' '.join(arguments)}",
+                remedy="The demo ends here.",
             )
         return printed
 

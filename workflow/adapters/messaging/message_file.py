@@ -29,8 +29,9 @@ from workflow.files.folder import PRIVATE, sync_folder
 from workflow.ports.messaging import Received
 
 MESSAGES: Final = "messages.sqlite3"
-BESIDE: Final = ("-wal", "-shm")
-"""SQLite's own files: what was committed last, and the memory that the processes share."""
+BESIDE: Final = ("-wal", "-shm", "-journal")
+"""SQLite's own files: what was committed last, and the memory that the processes share; until the
+file is in WAL mode, how to undo what was not committed."""
 MAX_PAYLOAD: Final = 1024 * 1024
 """Bytes in a payload, at most: as much as a message of the Waku network may have."""
 MAX_CHANNEL: Final = 1024
