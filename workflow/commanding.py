@@ -68,7 +68,7 @@ async def _create(node: Node, _: str, given: Arguments) -> Arguments:
 
 async def _claim(node: Node, id: str, given: Arguments) -> Arguments:
     await node.enable()
-    await node.become_control_node(id, bytes.fromhex(given["key"]))
+    await node.take_over(id, bytes.fromhex(given["key"]))
     return {"id": id}
 
 

@@ -205,14 +205,17 @@ class Node(Announcing):
 
     # -- control ----------------------------------------------------------------------------------
 
-    async def take_over(self, id: str) -> None:
+    async def take_over(self, id: str, key: bytes | None = None) -> None:
         """This device takes control, in a new epoch: its key must be in the key store.
+
+        ``key`` is the public key (33 bytes) to which control was transferred; without it, the
+        community's control key is the one that it was.
 
         A newer link that was heard before is still followed first, so that the history goes on
         where the other device left it.
         """
-        key = (await self.engine.run(lambda tx: self._store.community(tx, id))).control_key
-        await self._claim_control(id, key)
+        known = await self.engine.run(lambda tx: self._store.community(tx, id))
+        await self._claim_control(id, key or known.control_key)
 
     async def hand_over(self, id: str, new_key: bytes) -> None:
         """Another key has control from now on (33 bytes, compressed)."""

@@ -9,7 +9,7 @@ from typing import cast
 
 from states import COMMUNITY, look
 from states.community import Event as CommunityEvent
-from states.community import Facts, State, is_control_node, link_is_wanted
+from states.community import Facts, State, history_is_caught_up, is_control_node, link_is_wanted
 from states.drawing import Overlay
 from workflow.actions.tools import Tools
 from workflow.engine.history import counts, steps_of
@@ -92,7 +92,11 @@ def snapshot_of(tx: Transaction, tools: Tools, id: str) -> Snapshot:
     imported, importing = imports_of(tx, tools, id)
     is_wanting = link_is_wanted(facts)
     carried = facts.link_locator if is_wanting else facts.locator
-    is_waiting = state is State.IDLE and look(COMMUNITY, state, facts, facts.now).step is None
+    is_waiting = (
+        state is State.IDLE
+        and history_is_caught_up(facts)
+        and look(COMMUNITY, state, facts, facts.now).step is None
+    )
     return Snapshot(
         state=status.state,
         is_control_node=status.is_control_node,

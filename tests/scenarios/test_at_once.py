@@ -175,8 +175,8 @@ async def test_a_removed_community_leaves_nothing_but_its_key(world: World) -> N
 
 
 async def test_a_community_can_be_removed_while_it_is_at_work(world: World) -> None:
-    node, id = await owner_of(world)
     world.check_seconds = 50.0
+    node, id = await owner_of(world)
     await say(world, node, id, 10 * DAY)
     await node.archive_now(id)
     await world.advance(10.0)

@@ -13,7 +13,7 @@ from workflow.cli.asking import acting, note_if_nobody_runs, quiet
 from workflow.cli.networking import Networking, networked
 from workflow.cli.options import AsJson, CommunityName, DataDir, examples
 from workflow.cli.place import find, view_of
-from workflow.cli.watching import watch
+from workflow.cli.watching import Look, watch
 from workflow.cli.words import moment, note, say, say_event
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ async def _archive_now(
         before = await asking("look", known.id)
         await asking("archive", known.id, with_open_window=open_window)
         look = await watch(
-            asking, known.id, known.name, lambda look: bool(look["is_at_rest"]),
+            asking, known.id, known.name, _is_done,
             as_json=as_json, patience=PATIENCE,
         )  # fmt: skip
         if as_json:
@@ -86,6 +86,10 @@ async def _archive_now(
                 f"{' and announced' if is_told else ''}.")  # fmt: skip
             say(f"  {look['locator']}")
         note_if_nobody_runs(asking, "it is seeded again by 'community-archives run'.")
+
+
+def _is_done(look: Look) -> bool:
+    return bool(look["is_at_rest"])
 
 
 @networked

@@ -48,6 +48,7 @@ class Remote:
         from workflow.commanding import asked  # noqa: PLC0415
         from workflow.engine.inbox import Inbox, ask  # noqa: PLC0415
 
+        self._data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         clock, inbox = SystemClock(), Inbox(self._data_dir)
         command = asked(str(uuid4()), verb, instance, clock.now(), **arguments)
         outcome = await ask(
