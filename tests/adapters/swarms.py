@@ -1,4 +1,4 @@
-"""Nodes, strangers and recorders on loopback: what the tests of the BitTorrent carrier play with."""
+"""Nodes, strangers and recorders on loopback, for the tests of the BitTorrent carrier."""
 
 from __future__ import annotations
 
@@ -121,10 +121,16 @@ async def fetched(
     return [archive async for archive in node.fetch(locator, content, wanted)]
 
 
+async def collect(into: list[str], archives: AsyncIterator[str]) -> None:
+    """Keep what came before it failed."""
+    async for archive in archives:
+        into.append(archive)  # noqa: PERF401 - what came before a failure counts.
+
+
 async def eventually(is_true: Callable[[], bool], within: float = 20.0) -> None:
     """Look until it is so."""
     async with asyncio.timeout(within):
-        while not is_true():
+        while not is_true():  # noqa: ASYNC110 - whatever it is, it has no event.
             await asyncio.sleep(0.01)
 
 
@@ -132,14 +138,21 @@ async def eventually(is_true: Callable[[], bool], within: float = 20.0) -> None:
 
 
 class Stranger:
-    """A peer written by hand: it sends the metadata and the pieces that it is given, right or wrong.
+    """A peer written by hand: it sends the metadata and pieces that it is given, right or wrong.
 
-    ``piece`` gives the bytes of a piece, or None for one that it has not.
+    ``piece`` gives the bytes of one of ``pieces`` pieces, or None for one that it has not. With
+    ``boasts`` it says that it has them all.
     """
 
     def __init__(
-        self, info: bytes, piece: Callable[[int], bytes | None] = lambda _: None, pieces: int = 0
+        self,
+        info: bytes,
+        piece: Callable[[int], bytes | None] = lambda _: None,
+        pieces: int = 0,
+        *,
+        boasts: bool = False,
     ) -> None:
+        self._boasts = boasts
         self.info = info
         self.name = hashlib.sha1(info, usedforsecurity=False).hexdigest()
         self.sent = 0
@@ -175,12 +188,14 @@ class Stranger:
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         hello = await reader.readexactly(68)
+        if hello[28:48].hex() != self.name:
+            return
         self.asked += 1
         reserved = bytes([0, 0, 0, 0, 0, 0x10, 0, 0])
         me = hashlib.sha1(os.urandom(8), usedforsecurity=False).digest()
         writer.write(hello[:20] + reserved + hello[28:48] + me)
         if self._pieces:
-            has = [self._piece(number) is not None for number in range(self._pieces)]
+            has = [self._boasts or self._piece(n) is not None for n in range(self._pieces)]
             bits = bytearray((len(has) + 7) // 8)
             for number, is_here in enumerate(has):
                 bits[number // 8] |= is_here << (7 - number % 8)
@@ -194,7 +209,8 @@ class Stranger:
             match message[:1]:
                 case b"\x14" if message[1] == 0:
                     told = decode(message[2:], CAPS)
-                    assert isinstance(told, dict) and isinstance(told[b"m"], dict)
+                    assert isinstance(told, dict)
+                    assert isinstance(told[b"m"], dict)
                     theirs = int(told[b"m"].get(b"ut_metadata", 0))  # type: ignore[arg-type]
                 case b"\x14" if message[1] == 1:
                     asked = decode(message[2:], CAPS)

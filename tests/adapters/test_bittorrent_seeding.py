@@ -252,7 +252,7 @@ async def test_files_that_change_are_offered_no_longer(world: World, change: str
 
 @pytest.mark.parametrize("change", ["truncated", "damaged"])
 async def test_a_member_that_is_sent_away_is_noticed(world: World, change: str) -> None:
-    """Nobody asks whether it is live: libtorrent's alert says so, while its state says 'seeding'."""
+    """Nobody asks whether it is live: an alert says so, while libtorrent's state says 'seeding'."""
     node, content, locator = await world.seeder()
     match change:
         case "truncated":
@@ -260,9 +260,7 @@ async def test_a_member_that_is_sent_away_is_noticed(world: World, change: str) 
         case _:
             damage(content.data, 3 * PIECE)
     member = await world.node()
-    fetching = asyncio.create_task(
-        fetched(member, locator, content_in(world.folder / "member"))
-    )
+    fetching = asyncio.create_task(fetched(member, locator, content_in(world.folder / "member")))
     await eventually(lambda: world.heard == [locator, locator])
     assert not node.is_live(locator)
     fetching.cancel()

@@ -102,7 +102,12 @@ def test_public_asks_the_table() -> None:
 
 
 def test_other_settings_go_through() -> None:
-    chosen = {"connections_limit": 17, "enable_upnp": True, "user_agent": "archives", "proxy_hostname": "p"}
+    chosen = {
+        "connections_limit": 17,
+        "enable_upnp": True,
+        "user_agent": "archives",
+        "proxy_hostname": "p",
+    }
     told = session_settings(Settings(network=PUBLIC, libtorrent=chosen))
     assert {name: told[name] for name in chosen} == chosen
     tuned = session_settings(Settings(libtorrent={"aio_threads": 3}))
