@@ -51,7 +51,9 @@ async def say(world: World, node: Node, id: str, *ages: float) -> None:
 
 
 async def archived(node: Node, id: str) -> list[IndexEntry]:
-    return [one.entry for one in await node.engine.run(lambda tx: node._store.archive_states(tx, id))]
+    return [
+        one.entry for one in await node.engine.run(lambda tx: node._store.archive_states(tx, id))
+    ]
 
 
 async def test_what_is_over_is_archived_without_waiting_for_stragglers(world: World) -> None:

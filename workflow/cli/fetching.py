@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple
 
 import typer
 
@@ -16,7 +16,6 @@ from workflow.cli.place import find, view_of
 from workflow.cli.transcript import size
 from workflow.cli.watching import Look, watch
 from workflow.cli.words import note, say, say_event, say_json, table
-
 
 PATIENCE: Final = 180.0
 """Seconds in which something has to happen."""
@@ -236,7 +235,9 @@ def _summary(data_dir: Path, id: str) -> dict[str, Any]:
 
 def _say_summary(summary: dict[str, Any], look: Look) -> None:
     is_all = not summary["waiting"] and not summary["quarantined"]
-    say(f"{summary['name']}: {'all archives are' if is_all else 'NOT all archives could be'} imported.")
+    say(
+        f"{summary['name']}: {'all archives are' if is_all else 'NOT all archives could be'} imported."
+    )
     say(f"  archives   {summary['archives']:,}, {size(summary['bytes'])}")
     say(f"  messages   {summary['messages']:,}")
     say(f"  offered    {'yes, to others' if look['is_live'] else 'no'}")
