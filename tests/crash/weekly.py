@@ -21,7 +21,7 @@ import pytest
 from states.community import Event, Facts
 from states.errors import CommunityArchivesError
 from tests.crash.disk import Kind, Recorder, Step
-from workflow.actions.create_archives import create_archives
+from workflow.actions import create_archives
 from workflow.actions.tools import Tools
 from workflow.adapters.carrier.memory import MemoryCarrier, Swarm
 from workflow.adapters.clock.manual import ManualClock
@@ -33,7 +33,6 @@ from workflow.archive.codec import decode_archive
 from workflow.archive.index import decode_index
 from workflow.archive.torrent import Info, decode_torrent, piece_hashes
 from workflow.engine.migrations import ENGINE, migrate
-from workflow.files import appending
 from workflow.files.folder import ArchiveFolder
 from workflow.ports.carrier import Content
 from workflow.ports.records import Channel, Community
@@ -49,7 +48,7 @@ FOLDER: Final = f"archives/{ID}/1"
 WEEKS: Final = (1, 3, 4)
 """How many weeks had ended when each generation was made: the second holds two archives."""
 GENERATIONS: Final = len(WEEKS)
-SMALL_BUFFER: Final = 1024
+SMALL_PAGE: Final = 1
 """Bytes, so that an archive takes more than one write."""
 
 
@@ -111,8 +110,8 @@ class Archiving:
         try:
             tx.deserialize(self.committed[done])
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(appending, "BUFFER", SMALL_BUFFER)
-                answer = asyncio.run(create_archives(tools, DirectWork(tx)))
+                patch.setattr(create_archives, "PAGE", SMALL_PAGE)
+                answer = asyncio.run(create_archives.create_archives(tools, DirectWork(tx)))
             assert answer.event is Event.ARCHIVES_WRITTEN
             tx.execute("BEGIN IMMEDIATE")
             answer.writes(cast("Transaction", tx))
