@@ -16,12 +16,10 @@ from enum import Enum
 from pathlib import Path
 from typing import Final, TypeVar, cast
 
-import pytest
-
 from states.community import Event, Facts
 from states.errors import CommunityArchivesError
 from tests.crash.disk import Kind, Recorder, Step
-from workflow.actions import create_archives
+from workflow.actions.create_archives import create_archives
 from workflow.actions.tools import Tools
 from workflow.adapters.carrier.memory import MemoryCarrier, Swarm
 from workflow.adapters.clock.manual import ManualClock
@@ -48,8 +46,6 @@ FOLDER: Final = f"archives/{ID}/1"
 WEEKS: Final = (1, 3, 4)
 """How many weeks had ended when each generation was made: the second holds two archives."""
 GENERATIONS: Final = len(WEEKS)
-SMALL_PAGE: Final = 1
-"""Bytes, so that an archive takes more than one write."""
 
 
 @dataclass
@@ -109,9 +105,7 @@ class Archiving:
         tx = sqlite3.connect(":memory:", isolation_level=None)
         try:
             tx.deserialize(self.committed[done])
-            with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(create_archives, "PAGE", SMALL_PAGE)
-                answer = asyncio.run(create_archives.create_archives(tools, DirectWork(tx)))
+            answer = asyncio.run(create_archives(tools, DirectWork(tx)))
             assert answer.event is Event.ARCHIVES_WRITTEN
             tx.execute("BEGIN IMMEDIATE")
             answer.writes(cast("Transaction", tx))
