@@ -1,4 +1,4 @@
-"""``join``, ``fetch``, ``peers`` and ``announcement show``: the member's side, and what it passes on."""
+"""``join``, ``fetch``, ``peers``, ``announcement show``: the member's side, and what it hands on."""
 
 from __future__ import annotations
 
@@ -140,10 +140,7 @@ def _is_fetched(look: Look) -> bool:
     return bool(look["is_at_rest"] and look["generation"] and not look["is_wanting"])
 
 
-@networked
-def peers(
-    community: CommunityName, *, as_json: AsJson = False, data_dir: DataDir, networking: Networking
-) -> None:
+def peers(community: CommunityName, *, as_json: AsJson = False, data_dir: DataDir) -> None:
     """Show with whom a community's archives are exchanged, right now."""
     quiet()
     view = view_of(data_dir)
@@ -235,9 +232,8 @@ def _summary(data_dir: Path, id: str) -> dict[str, Any]:
 
 def _say_summary(summary: dict[str, Any], look: Look) -> None:
     is_all = not summary["waiting"] and not summary["quarantined"]
-    say(
-        f"{summary['name']}: {'all archives are' if is_all else 'NOT all archives could be'} imported."
-    )
+    which = "all archives are" if is_all else "NOT all archives could be"
+    say(f"{summary['name']}: {which} imported.")
     say(f"  archives   {summary['archives']:,}, {size(summary['bytes'])}")
     say(f"  messages   {summary['messages']:,}")
     say(f"  offered    {'yes, to others' if look['is_live'] else 'no'}")
