@@ -1,4 +1,4 @@
-"""``join``, ``fetch``, ``peers``, ``announcement show``: the member's side, and what it hands on."""
+"""``join``, ``fetch``, ``peers``, ``announcement show``: the member's side, and what it tells."""
 
 from __future__ import annotations
 
