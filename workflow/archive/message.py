@@ -34,9 +34,8 @@ class EncodedMessage(NamedTuple):
     origin: str | None
 
     @classmethod
-    def of(cls, parsed: WakuMessage) -> Self:
-        """The message in a parsed WakuMessage without unknown fields."""
-        encoded = parsed.SerializeToString()
+    def of(cls, parsed: WakuMessage, encoded: bytes) -> Self:
+        """The message in a WakuMessage, which has no unknown fields and serializes to ``encoded``."""
         return cls(
             parsed.timestamp,
             parsed.topic,
@@ -75,7 +74,8 @@ class ArchivedMessage:
 
     def packed(self) -> EncodedMessage:
         """The message with what the store wants to know of it."""
-        return EncodedMessage.of(self._parsed())
+        parsed = self._parsed()
+        return EncodedMessage.of(parsed, parsed.SerializeToString())
 
     @classmethod
     def decode(cls, encoded: bytes) -> Self:

@@ -30,7 +30,7 @@ Query = Callable[[Transaction], T]
 Probe = Callable[[str], None]
 
 APPLICATION_ID: Final = 0x434F4D41  # "COMA": SQLite keeps it in the file's header.
-SET_PAGE_SIZE: Final = "PRAGMA page_size=8192"
+SET_PAGE_SIZE: Final = "PRAGMA page_size=16384"
 """In a new file: messages of some hundred bytes are written faster than on SQLite's 4096 bytes."""
 SET_CACHE_SIZE: Final = "PRAGMA cache_size=-16384"
 """KiB of pages in memory: bulk imports then write each page about once."""
@@ -38,6 +38,10 @@ SET_APPLICATION_ID: Final = "PRAGMA application_id=0x434F4D41"
 CHECKED_UP_TO: Final = 64 * 1024 * 1024
 """Bytes: a larger file is not read through at each start."""
 BATCH: Final = 500
+
+# For each value, sqlite3 asks whether it is to be adapted, and for bytes and None, unlike numbers and text, it finds out
+# by an exception that nobody sees. An adapter that gives back what it gets is found at once.
+sqlite3.register_adapter(bytes, bytes.__bytes__)
 
 
 class JournalClosedError(Exception):

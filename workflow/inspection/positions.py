@@ -98,16 +98,15 @@ def _step(data: bytes, offset: int, schema: _Schema) -> tuple[_Schema | None, by
     """One level down: what to go on with (None at the end), and what this level is called."""
     before, seen = 0, 0
     try:
-        for found in fields(data, at_most=_AT_MOST):
-            if offset < found.end:
+        for number, start, end in fields(data, at_most=_AT_MOST):
+            if offset < end:
                 break
-            seen += found.number in schema.many
-            before = found.end
+            seen += number in schema.many
+            before = end
         else:
             return None, data, offset, "behind the last field"
     except WireError:
         return None, data, offset, f", not readable from its byte {before} on"
-    number, start, end = found
     inner = schema.inner.get(number)
     content = data[start:end]
     name = schema.names.get(number, "")

@@ -14,7 +14,7 @@ from workflow.ports.work import Transaction
 START: Final = Place(-(2**62), b"", 0)
 INSERT: Final = (
     "INSERT OR IGNORE INTO message"
-    " (community, time, topic, digest, weight, stored_at, origin, encoded)"
+    " (community, stored_at, time, topic, encoded, digest, weight, origin)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 )
 UNARCHIVED: Final = (
@@ -60,13 +60,7 @@ class SqliteMessages:
         if not batch:
             return 0
         number, before = _number(tx, community), self.newest_sequence(tx)
-        added = tx.executemany(
-            INSERT,
-            [
-                (number, m.time, m.topic, m.digest, m.weight, now, m.origin, m.encoded)
-                for m in batch
-            ],
-        ).rowcount
+        added = tx.executemany(INSERT, ((number, now, *message) for message in batch)).rowcount
         if archive is None:
             tx.execute(
                 "INSERT INTO unarchived SELECT community, time, topic, sequence FROM message"
