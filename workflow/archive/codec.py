@@ -169,7 +169,7 @@ def unpack_archive(raw: bytes, entry: IndexEntry) -> list[EncodedMessage]:
     again = archive.SerializeToString()  # In it, each message lies as it would be encoded alone.
     if again != raw:
         _, encoded = _split(again)
-    messages = list(map(EncodedMessage.of, archive.messages, encoded))
+    messages = EncodedMessage.of(archive.messages, encoded)
     _check_messages(((one.time, one.topic) for one in messages), entry)
     return messages
 

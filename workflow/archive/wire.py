@@ -61,10 +61,8 @@ def fields(data: bytes, *, at_most: int) -> Iterator[tuple[int, int, int]]:
             else:
                 length, start = _read_varint(data, start)
                 end = start + length
-        elif wire_type == _VARINT:
-            _, end = _read_varint(data, start)
-        elif wire_type in _FIXED_WIDTHS:
-            end = start + _FIXED_WIDTHS[wire_type]
+        elif wire_type == _VARINT or wire_type in _FIXED_WIDTHS:
+            end = _end_of_number(data, start, wire_type)
         else:
             raise WireError(f"unknown wire type {wire_type} at byte {position}")
         if number == 0:
@@ -75,6 +73,12 @@ def fields(data: bytes, *, at_most: int) -> Iterator[tuple[int, int, int]]:
         position = end
     if position < size:
         raise WireError(f"more than {at_most} fields")
+
+
+def _end_of_number(data: bytes, start: int, wire_type: int) -> int:
+    if wire_type == _VARINT:
+        return _read_varint(data, start)[1]
+    return start + _FIXED_WIDTHS[wire_type]
 
 
 def _read_varint(data: bytes, position: int) -> tuple[int, int]:

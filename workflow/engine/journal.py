@@ -39,10 +39,6 @@ CHECKED_UP_TO: Final = 64 * 1024 * 1024
 """Bytes: a larger file is not read through at each start."""
 BATCH: Final = 500
 
-# For each value, sqlite3 asks whether it is to be adapted, and for bytes and None, unlike numbers and text, it finds out
-# by an exception that nobody sees. An adapter that gives back what it gets is found at once.
-sqlite3.register_adapter(bytes, bytes.__bytes__)
-
 
 class JournalClosedError(Exception):
     """The journal ended before this work was committed. Nothing of it has happened."""
@@ -234,6 +230,10 @@ def connect(path: Path | str, *, read_only: bool = False) -> sqlite3.Connection:
                 check_same_thread=False,
             )
         else:
+            # Whether bytes or None must be adapted, sqlite3 finds out by an exception that nobody
+            # sees, a third of the time of an insert; an adapter is found at once.
+            sqlite3.register_adapter(bytes, bytes.__bytes__)
+            sqlite3.register_adapter(type(None), _unchanged)
             connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             connection.execute(SET_PAGE_SIZE)
             connection.execute("PRAGMA synchronous=FULL")
@@ -249,6 +249,10 @@ def connect(path: Path | str, *, read_only: bool = False) -> sqlite3.Connection:
     except sqlite3.DatabaseError as error:
         raise JournalDamagedError(f"the database is damaged: {error}", place=str(path)) from error
     return connection
+
+
+def _unchanged(value: T) -> T:
+    return value
 
 
 def identify(connection: sqlite3.Connection, place: str) -> None:

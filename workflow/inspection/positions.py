@@ -98,7 +98,8 @@ def _step(data: bytes, offset: int, schema: _Schema) -> tuple[_Schema | None, by
     """One level down: what to go on with (None at the end), and what this level is called."""
     before, seen = 0, 0
     try:
-        for number, start, end in fields(data, at_most=_AT_MOST):
+        for found in fields(data, at_most=_AT_MOST):
+            number, start, end = found
             if offset < end:
                 break
             seen += number in schema.many

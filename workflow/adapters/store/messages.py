@@ -60,7 +60,7 @@ class SqliteMessages:
         if not batch:
             return 0
         number, before = _number(tx, community), self.newest_sequence(tx)
-        added = tx.executemany(INSERT, ((number, now, *message) for message in batch)).rowcount
+        added = tx.executemany(INSERT, map((number, now).__add__, batch)).rowcount
         if archive is None:
             tx.execute(
                 "INSERT INTO unarchived SELECT community, time, topic, sequence FROM message"
