@@ -12,7 +12,7 @@ from workflow.ports.records import Place, StoredMessage, Tally
 from workflow.ports.work import Transaction
 
 START: Final = Place(-(2**62), b"", 0)
-INSERT: Final = (
+INSERT: Final = (  # From time on, the fields of an EncodedMessage in their order.
     "INSERT OR IGNORE INTO message"
     " (community, stored_at, time, topic, encoded, digest, weight, origin)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
