@@ -18,9 +18,9 @@ from workflow.ports.work import Transaction
 Due: TypeAlias = tuple[int, int, bytes, int, int, int]
 
 START: Final = Place(-(2**62), b"", 0)
-INSERT: Final = (
+INSERT: Final = (  # From time on, the fields of an EncodedMessage in their order.
     "INSERT OR IGNORE INTO message"
-    " (community, time, topic, digest, weight, stored_at, origin, encoded)"
+    " (community, stored_at, time, topic, encoded, digest, weight, origin)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 )
 DUE: Final = (
@@ -69,13 +69,7 @@ class SqliteMessages:
         if not batch:
             return 0
         number, before = _number(tx, community), self.newest_sequence(tx)
-        added = tx.executemany(
-            INSERT,
-            [
-                (number, m.time, m.topic, m.digest, m.weight, now, m.origin, m.encoded)
-                for m in batch
-            ],
-        ).rowcount
+        added = tx.executemany(INSERT, map((number, now).__add__, batch)).rowcount
         if archive is None:
             tx.execute(
                 "INSERT INTO unarchived SELECT community, time, topic, sequence, weight"
