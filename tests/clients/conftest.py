@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import ExitStack
-from typing import NoReturn
+from typing import Final
 
 import pytest
 
 from tests.clients.network import is_alone, network_of_its_own
+from tests.clients.skipping import skip
 from tests.clients.tracker import Tracker, tracking
 
-TRACKER_PORT = 6969
+TRACKER_PORT: Final = 6969
 
 
 @pytest.fixture
@@ -30,10 +30,3 @@ def network() -> Iterator[None]:
             skip(f"there is no network of its own for this test: {error}")
         assert is_alone()
         yield
-
-
-def skip(why: str) -> NoReturn:
-    """Not here, which is no mistake unless CLIENTS=required."""
-    if os.environ.get("CLIENTS") == "required":
-        pytest.fail(why)
-    pytest.skip(why)

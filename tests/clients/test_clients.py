@@ -17,7 +17,6 @@ from typing import Final
 
 import pytest
 
-from tests.clients.conftest import skip
 from tests.clients.network import OUR_PORT, OURS, THEIR_PORT
 from tests.clients.programs import (
     Aria2,
@@ -28,6 +27,7 @@ from tests.clients.programs import (
     TransmissionByUtp,
     WebTorrent,
 )
+from tests.clients.skipping import skip
 from tests.clients.tracker import Tracker
 from workflow.adapters.carrier.bittorrent.carrier import BitTorrentCarrier
 from workflow.adapters.carrier.bittorrent.settings import Network, Settings
