@@ -195,5 +195,6 @@ class Transfer:
         if handle is not None:
             for peer in self._find():
                 # Named as if by a tracker: that forgives a peer that could not be reached before.
+                # No flags: they would say that it knows uTP, though it was found not to.
                 with suppress(RuntimeError):
-                    handle.connect_peer(peer, lt.peer_info.tracker)
+                    handle.connect_peer(peer, lt.peer_info.tracker, 0)
