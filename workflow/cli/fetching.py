@@ -124,7 +124,7 @@ async def _fetch(
         await asking("try_again", wanted.community)
         look = await watch(
             asking, wanted.community, name or wanted.community[:12], _is_fetched,
-            as_json=as_json, patience=PATIENCE,
+            otherwise="no announcement of it has been heard", as_json=as_json, patience=PATIENCE,
         )  # fmt: skip
         summary = _summary(data_dir, wanted.community)
         if as_json:

@@ -65,7 +65,7 @@ async def _both(
                 holder, known.id, known.name, lambda look: bool(look["is_live"]),
                 as_json=as_json, patience=PATIENCE,
             )  # fmt: skip
-            async with acting_node_at(Path(directory), networking) as stranger:
+            async with acting_node_at(Path(directory), networking, is_silent=True) as stranger:
                 await stranger.enable()
                 await stranger.join(known.id, known.name)
                 await stranger.receive_announcement(line)
