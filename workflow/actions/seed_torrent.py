@@ -6,6 +6,7 @@ Whatever happens later, the same bytes are sent, as often as it takes.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Final
 
 from loguru import logger
@@ -15,7 +16,7 @@ from workflow.actions.retiring import retire
 from workflow.actions.tools import Tools
 from workflow.archive.announcement import Announcement, sign
 from workflow.archive.index import IndexEntry
-from workflow.errors import ContentDamagedError
+from workflow.errors import ContentDamagedError, LocatorInvalidError
 from workflow.files.torrents import mend, seal_generation
 from workflow.ports import records
 from workflow.ports.carrier import Content
@@ -35,7 +36,7 @@ async def seed_torrent(tools: Tools, work: Work) -> Answer[Event]:
     entries = await work.read(lambda tx: tools.store.archives(tx, work.id, generation.lineage))
     try:
         info_hash = await work.in_thread(lambda: _complete(content, generation, entries))
-        locator = await tools.carrier.publish(content, generation.locator)
+        locator = await tools.carrier.publish(content, _own_locator(tools, generation))
     except ContentDamagedError as error:
         repaired_at = await work.read(lambda tx: tools.store.repaired_at(tx, work.id))
         if not generation.locator or tools.clock.now() - repaired_at < REPAIR_AGAIN:
@@ -57,6 +58,15 @@ async def seed_torrent(tools: Tools, work: Work) -> Answer[Event]:
     if not is_control_node(facts):
         await retire(tools, work, locator)
     return Answer(Event.TORRENT_SEEDED, writes)
+
+
+def _own_locator(tools: Tools, generation: Generation) -> str:
+    """Its locator, unless that is another carrier's: then it is new to this one."""
+    if generation.locator:
+        with suppress(LocatorInvalidError):
+            tools.carrier.check_locator(generation.locator)
+            return generation.locator
+    return ""
 
 
 def _complete(content: Content, generation: Generation, entries: list[IndexEntry]) -> str:
