@@ -65,7 +65,8 @@ def node_at(data_dir: Path) -> Node:
 def acting_node_at(data_dir: Path, networking: Networking, *, is_silent: bool = False) -> Node:
     """The same node with its networks: BitTorrent, and messages between nodes on this machine.
 
-    A silent one neither hears nor sends messages. Raises ``DataDirectoryError``, ``ConfigurationError`` for networks that cannot be as asked.
+    A silent one neither hears nor sends messages. Raises ``DataDirectoryError``, and
+    ``ConfigurationError`` for networks that cannot be as asked.
     """
     from workflow.adapters.carrier.bittorrent.carrier import BitTorrentCarrier  # noqa: PLC0415
     from workflow.adapters.clock.system import SystemClock  # noqa: PLC0415
