@@ -16,6 +16,7 @@ import pytest
 from tests.faces.command_line import CommandLine, Started, eventually
 from workflow.cli.story import made_export
 
+pytestmark = pytest.mark.timeout(300)  # Dozens of processes, one after another.
 WEEKS = 2
 MESSAGES = WEEKS * 7 * 48
 
@@ -124,8 +125,7 @@ def test_a_member_is_told_over_the_network_of_messages(
     assert (done["event"], done["archives"], done["messages"]) == (
         "done", WEEKS + 1, MESSAGES + 7 * 48,
     )  # fmt: skip
-    fetched = max(one["traffic"]["downloaded"] for one in progress if one["traffic"])
-    assert 0 < fetched < done["bytes"], "what was here is not fetched again"
+    assert 0 < done["fetched"] < done["bytes"], "what was here is not fetched again"
 
 
 def test_a_fetch_that_is_killed_goes_on(owner: CommandLine, member: CommandLine) -> None:
@@ -176,8 +176,7 @@ def test_a_second_device_with_the_same_key_is_told_of_and_overcome(
         said = copy("community", "import-key", str(key), "--name", "gardeners")
         assert said.out.startswith("gardeners: this device is its control node now.\n")
         with running(copy) as second:
-            second.wait_until_it_says("seeding → idle")
-            assert copy("announce", "gardeners").code == 0
+            second.wait_until_it_says("announcing → idle")
             first.wait_until_it_says("link_received")
             (told,) = json.loads(owner("status", "--json").out)
             assert told["condition"] == "another device announces"
@@ -197,9 +196,9 @@ def test_a_bare_magnet_link_is_followed_only_when_told_so(
     owner: CommandLine, member: CommandLine
 ) -> None:
     """And it stays marked until a signed announcement leads to the same."""
-    (told,) = [one for one in events_of(owner("selftest", "gardeners", "--json").out)
-               if one["event"] == "progress" and one["locator"]][:1]  # fmt: skip
-    magnet = told["locator"]
+    _, magnet = owner("announce", "gardeners").out.split()[-2:]
+    for file in (owner.data_dir.parent / "local-network").glob("messages.*"):
+        file.unlink()  # Nobody hears of the signed one.
     with running(owner):
         said = member("fetch", magnet, "--name", "gardeners")
         assert said.code == 2

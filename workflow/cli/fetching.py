@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Annotated, Any, Final, NamedTuple
 
@@ -120,6 +120,7 @@ async def _fetch(
     data_dir: Path, networking: Networking, wanted: _Target, name: str, as_json: bool
 ) -> None:
     async with acting(data_dir, networking) as asking:
+        before = _bytes_here(data_dir, wanted.community)
         await _begin(asking, wanted, name)
         await asking("try_again", wanted.community)
         look = await watch(
@@ -127,6 +128,7 @@ async def _fetch(
             otherwise="no announcement of it has been heard", as_json=as_json, patience=PATIENCE,
         )  # fmt: skip
         summary = _summary(data_dir, wanted.community)
+        summary["fetched"] = summary["bytes"] - before
         if as_json:
             say_event({"event": "done", **look, **summary})
         else:
@@ -207,6 +209,15 @@ def _read_target(text: str, of: str, data_dir: Path) -> _Target:
         return _Target(view.journal.run(lambda tx: find(view, tx, text)).id)
 
 
+def _bytes_here(data_dir: Path, id: str) -> int:
+    """Bytes of archives that are on this disk; none of a community that is not known."""
+    from workflow.errors import UnknownCommunityError  # noqa: PLC0415
+
+    with suppress(UnknownCommunityError):
+        return int(_summary(data_dir, id)["bytes"])
+    return 0
+
+
 def _summary(data_dir: Path, id: str) -> dict[str, Any]:
     """What of a community is here now, counted without reading the archives again."""
     view = view_of(data_dir)
@@ -234,7 +245,8 @@ def _say_summary(summary: dict[str, Any], look: Look) -> None:
     is_all = not summary["waiting"] and not summary["quarantined"]
     which = "all archives are" if is_all else "NOT all archives could be"
     say(f"{summary['name']}: {which} imported.")
-    say(f"  archives   {summary['archives']:,}, {size(summary['bytes'])}")
+    say(f"  archives   {summary['archives']:,}, {size(summary['bytes'])},"
+        f" of which {size(summary['fetched'])} were fetched now")  # fmt: skip
     say(f"  messages   {summary['messages']:,}")
     say(f"  offered    {'yes, to others' if look['is_live'] else 'no'}")
     if summary["waiting"]:
