@@ -240,6 +240,9 @@ class Stranger:
             added = bytes([127, 0, 0, 1]) + struct.pack(">H", self.gossip)
             named: Value = {b"added": added, b"added.f": b"\x02"}
             writer.write(_message(20, bytes([self.speaks["ut_pex"]]) + encode(named)))
+        if self.gossip and "ut_holepunch" in self.speaks:
+            connect = struct.pack(">BB4sHI", 1, 0, bytes([127, 0, 0, 1]), self.gossip, 0)
+            writer.write(_message(20, bytes([self.speaks["ut_holepunch"]]) + connect))
 
     def _send_metadata(self, info: bytes, message: bytes, writer: asyncio.StreamWriter) -> None:
         asked = decode(message, CAPS)

@@ -249,7 +249,7 @@ async def test_the_trap_works(world: World) -> None:
 
 
 async def test_a_peer_that_names_others_is_not_followed(world: World) -> None:
-    """Peer exchange is off: it does not even listen."""
+    """Peer exchange is off, and a request to meet somebody half-way is not granted."""
     content = sealed(world.folder / "origin")
     right = decode_torrent(content.torrent.read_bytes()).info
     async with recorder() as trap:
