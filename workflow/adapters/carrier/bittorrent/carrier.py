@@ -82,6 +82,11 @@ class BitTorrentCarrier:
         """On which others reach this node while it is open."""
         return self._session.port
 
+    @property
+    def downloaded(self) -> int:
+        """Bytes that came for fetches which have ended: pieces, metadata, and the protocol."""
+        return self._session.downloaded
+
     async def open(self, listener: HealthListener) -> None:
         """Begin to listen; ``listener`` hears of every locator that becomes live or fails.
 
