@@ -145,13 +145,12 @@ def torrent_was_seeded(facts: Facts) -> bool:
 
 
 def link_is_wanted(facts: Facts) -> bool:
-    """The newest link is newer than all that was sent from here, and leads elsewhere.
+    """The newest verified link is newer than all that was sent from here, and leads elsewhere.
 
-    An unsigned link has the clock 0: it is newer than nothing. For a control node that can only be its own history, from before it took control: a newer link
+    For a control node that can only be its own history, from before it took control: a newer link
     that it did not send ends its control as it comes in.
     """
-    is_newer = facts.link_clock > facts.announced_clock or facts.announced_clock == 0
-    return is_newer and facts.link_locator not in ("", facts.locator)
+    return facts.link_clock > facts.announced_clock and facts.link_locator != facts.locator
 
 
 def history_is_caught_up(facts: Facts) -> bool:

@@ -15,6 +15,7 @@ from workflow.archive.codec import (
     MAX_CHUNK_LENGTH,
     MAX_CHUNK_WEIGHT,
     MAX_MESSAGES,
+    Filling,
     Measure,
     archive_head,
     chunked,
@@ -310,6 +311,14 @@ def test_an_archive_is_its_head_and_its_framed_messages() -> None:
     messages = [AT_START.encode(), SECOND.encode()]
     parts = archive_head(WEEK_1, TOPICS) + framed(messages[:1]) + framed(messages[1:])
     assert parts == encode_archive(WEEK_1, TOPICS, messages)
+
+
+def test_an_archive_is_filled_until_there_is_no_room_for_the_next() -> None:
+    filling = Filling()
+    filling.fill([Measure(MAX_CHUNK_WEIGHT - 1, 3), Measure(1, 1)])
+    assert filling == Filling(MAX_CHUNK_WEIGHT, 4, 2)
+    filling.fill([Measure(0, 1), Measure(1, 1), Measure(0, 1)])
+    assert filling == Filling(MAX_CHUNK_WEIGHT, 5, 3)
 
 
 def test_an_empty_archive_is_never_made() -> None:

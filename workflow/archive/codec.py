@@ -89,6 +89,13 @@ class Filling:
         self.length += measure.length
         self.count += count
 
+    def fill(self, measures: Iterable[Measure]) -> None:
+        """Messages one after another, until there is no room for the next."""
+        for measure in measures:
+            if not self.takes(measure):
+                return
+            self.add(measure)
+
 
 def chunked(
     messages: Iterable[T],
@@ -126,10 +133,16 @@ def archive_head(window: Window, topics: Iterable[bytes]) -> bytes:
     return field(_METADATA, encode_metadata(window, topics))
 
 
+@lru_cache(maxsize=4096)
+def frame(length: int) -> bytes:
+    """Tag and length before a message of so many bytes."""
+    return varint(_MESSAGES << 3 | LENGTH_DELIMITED) + varint(length)
+
+
 def framed(encoded_messages: Iterable[bytes]) -> bytes:
     """Encoded messages as an archive holds them, each with tag and length before it."""
     messages = list(encoded_messages)
-    frames = map(_frame, map(len, messages))
+    frames = map(frame, map(len, messages))
     return b"".join(chain.from_iterable(zip(frames, messages, strict=True)))
 
 
@@ -201,9 +214,3 @@ def _check_messages(archive: WakuMessageArchive, entry: IndexEntry) -> None:
             raise ArchiveInvalidError(
                 f"message {number} is on none of the archive's topics", place=entry.id
             )
-
-
-@lru_cache(maxsize=4096)
-def _frame(length: int) -> bytes:
-    """Tag and length before a message of so many bytes."""
-    return varint(_MESSAGES << 3 | LENGTH_DELIMITED) + varint(length)

@@ -1,11 +1,11 @@
-"""``join``, ``fetch``, ``peers`` and ``announcement show``: the member's side, and what it passes on."""
+"""``join``, ``fetch``, ``peers``, ``announcement show``: the member's side, and what it hands on."""
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple
 
 import typer
 
@@ -16,7 +16,6 @@ from workflow.cli.place import find, view_of
 from workflow.cli.transcript import size
 from workflow.cli.watching import Look, watch
 from workflow.cli.words import note, say, say_event, say_json, table
-
 
 PATIENCE: Final = 180.0
 """Seconds in which something has to happen."""
@@ -141,10 +140,7 @@ def _is_fetched(look: Look) -> bool:
     return bool(look["is_at_rest"] and look["generation"] and not look["is_wanting"])
 
 
-@networked
-def peers(
-    community: CommunityName, *, as_json: AsJson = False, data_dir: DataDir, networking: Networking
-) -> None:
+def peers(community: CommunityName, *, as_json: AsJson = False, data_dir: DataDir) -> None:
     """Show with whom a community's archives are exchanged, right now."""
     quiet()
     view = view_of(data_dir)
@@ -236,7 +232,8 @@ def _summary(data_dir: Path, id: str) -> dict[str, Any]:
 
 def _say_summary(summary: dict[str, Any], look: Look) -> None:
     is_all = not summary["waiting"] and not summary["quarantined"]
-    say(f"{summary['name']}: {'all archives are' if is_all else 'NOT all archives could be'} imported.")
+    which = "all archives are" if is_all else "NOT all archives could be"
+    say(f"{summary['name']}: {which} imported.")
     say(f"  archives   {summary['archives']:,}, {size(summary['bytes'])}")
     say(f"  messages   {summary['messages']:,}")
     say(f"  offered    {'yes, to others' if look['is_live'] else 'no'}")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from workflow.ports.work import Transaction
 
 KEYS: Final = "keys"
-PASSPHRASE_FILE: Final = "COMMUNITY_ARCHIVES_PASSPHRASE_FILE"
+PASSPHRASE_FILE: Final = "COMMUNITY_ARCHIVES_PASSPHRASE_FILE"  # noqa: S105 - only where it lies.
 SCRATCH: Final = "carrier"
 """What is being downloaded and has no place of its own yet."""
 

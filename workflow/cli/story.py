@@ -21,7 +21,7 @@ from workflow.assembly import ARCHIVES
 from workflow.cli.options import DATA_DIR
 from workflow.cli.place import view_of
 from workflow.cli.transcript import size
-from workflow.cli.words import moment, note, say, span
+from workflow.cli.words import moment, say, span
 from workflow.errors import ConfigurationError, WorkFailedError
 from workflow.ports.clock import Clock
 
@@ -219,7 +219,9 @@ class Story:
         say(f"  messages   {len(owner.messages):,} archived, {size(owner.size)}")
         say(f"  members    {len(member.messages):,} and {len(newcomer.messages):,} messages")
         say(f"  time       {span(seconds)}, with links that settle in {SETTLE} s instead of 20")
-        say(f"  complete   {'every member' if all(self._promises) else 'NOT everything; see above'}")
+        say(
+            f"  complete   {'every member' if all(self._promises) else 'NOT everything; see above'}"
+        )
 
     def _promise(self, text: str, is_kept: bool) -> None:
         self._promises.append(is_kept)
