@@ -95,7 +95,11 @@ class World:
         self._nodes: list[BitTorrentCarrier] = []
 
     async def node(self, **settings: Any) -> BitTorrentCarrier:
-        told = {"meeting": self.folder / "meeting", "metadata_patience": 20.0, "patience": 20.0}
+        told: dict[str, Any] = {
+            "meeting": self.folder / "meeting",
+            "metadata_patience": 20.0,
+            "patience": 20.0,
+        }
         scratch = self.folder / f"scratch{len(self._nodes)}"
         node = BitTorrentCarrier(Settings(**(told | settings)), scratch)
         self._nodes.append(node)
@@ -140,8 +144,9 @@ async def eventually(is_true: Callable[[], bool], within: float = 20.0) -> None:
 class Stranger:
     """A peer written by hand: it sends the metadata and pieces that it is given, right or wrong.
 
-    ``piece`` gives the bytes of one of ``pieces`` pieces, or None for one that it has not. With
-    ``boasts`` it says that it has them all.
+    ``infos`` may be given more metadata, by info-hash. ``piece`` gives the bytes of one of
+    ``pieces`` pieces, or None for one that it has not; with ``boasts`` it says that it has them
+    all. To who will listen it names ``gossip``, a port on loopback, as somebody else who has it.
     """
 
     def __init__(
@@ -153,10 +158,12 @@ class Stranger:
         boasts: bool = False,
     ) -> None:
         self._boasts = boasts
-        self.info = info
         self.name = hashlib.sha1(info, usedforsecurity=False).hexdigest()
+        self.infos = {self.name: info}
         self.sent = 0
         self.asked = 0
+        self.gossip = 0
+        self.speaks: dict[str, int] = {}
         self._piece = piece
         self._pieces = pieces
         self._server: asyncio.Server | None = None
@@ -165,6 +172,12 @@ class Stranger:
     @property
     def locator(self) -> str:
         return f"magnet:?xt=urn:btih:{self.name}"
+
+    def add(self, info: bytes) -> str:
+        """More metadata to send; returns its info-hash."""
+        name = hashlib.sha1(info, usedforsecurity=False).hexdigest()
+        self.infos[name] = info
+        return name
 
     async def open(self) -> str:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -188,7 +201,8 @@ class Stranger:
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         hello = await reader.readexactly(68)
-        if hello[28:48].hex() != self.name:
+        info = self.infos.get(hello[28:48].hex())
+        if info is None:
             return
         self.asked += 1
         reserved = bytes([0, 0, 0, 0, 0, 0x10, 0, 0])
@@ -200,40 +214,51 @@ class Stranger:
             for number, is_here in enumerate(has):
                 bits[number // 8] |= is_here << (7 - number % 8)
             writer.write(_message(5, bytes(bits)))
-        offer: Value = {b"m": {b"ut_metadata": 1}, b"metadata_size": len(self.info)}
+        offer: Value = {b"m": {b"ut_metadata": 1}, b"metadata_size": len(info)}
         writer.write(_message(20, b"\0" + encode(offer)) + _message(1))
-        theirs = 0
         while True:
             (length,) = struct.unpack(">I", await reader.readexactly(4))
             message = await reader.readexactly(length)
             match message[:1]:
                 case b"\x14" if message[1] == 0:
-                    told = decode(message[2:], CAPS)
-                    assert isinstance(told, dict)
-                    assert isinstance(told[b"m"], dict)
-                    theirs = int(told[b"m"].get(b"ut_metadata", 0))  # type: ignore[arg-type]
+                    self._greet(message[2:], writer)
                 case b"\x14" if message[1] == 1:
-                    asked = decode(message[2:], CAPS)
-                    assert isinstance(asked, dict)
-                    if asked[b"msg_type"] == 0:
-                        number = int(asked[b"piece"])  # type: ignore[arg-type]
-                        part = self.info[number * 16384 :][:16384]
-                        head: Value = {
-                            b"msg_type": 1,
-                            b"piece": number,
-                            b"total_size": len(self.info),
-                        }
-                        writer.write(_message(20, bytes([theirs]) + encode(head) + part))
+                    self._send_metadata(info, message[2:], writer)
                 case b"\x06":
-                    number, begin, size = struct.unpack(">III", message[1:13])
-                    piece = self._piece(number)
-                    if piece is not None:
-                        block = piece[begin : begin + size]
-                        writer.write(_message(7, struct.pack(">II", number, begin) + block))
-                        self.sent += len(block)
+                    self._send_block(message[1:13], writer)
                 case _:
                     pass
             await writer.drain()
+
+    def _greet(self, message: bytes, writer: asyncio.StreamWriter) -> None:
+        told = decode(message, CAPS)
+        assert isinstance(told, dict)
+        speaks = told[b"m"]
+        assert isinstance(speaks, dict)
+        self.speaks = {name.decode(): id for name, id in speaks.items() if isinstance(id, int)}
+        if self.gossip and "ut_pex" in self.speaks:
+            added = bytes([127, 0, 0, 1]) + struct.pack(">H", self.gossip)
+            named: Value = {b"added": added, b"added.f": b"\x02"}
+            writer.write(_message(20, bytes([self.speaks["ut_pex"]]) + encode(named)))
+
+    def _send_metadata(self, info: bytes, message: bytes, writer: asyncio.StreamWriter) -> None:
+        asked = decode(message, CAPS)
+        assert isinstance(asked, dict)
+        number = asked[b"piece"]
+        assert isinstance(number, int)
+        if asked[b"msg_type"] == 0:
+            part = info[number * 16384 :][:16384]
+            head: Value = {b"msg_type": 1, b"piece": number, b"total_size": len(info)}
+            id = bytes([self.speaks["ut_metadata"]])
+            writer.write(_message(20, id + encode(head) + part))
+
+    def _send_block(self, message: bytes, writer: asyncio.StreamWriter) -> None:
+        number, begin, size = struct.unpack(">III", message)
+        piece = self._piece(number)
+        if piece is not None:
+            block = piece[begin : begin + size]
+            writer.write(_message(7, struct.pack(">II", number, begin) + block))
+            self.sent += len(block)
 
 
 def _message(id: int, payload: bytes = b"") -> bytes:

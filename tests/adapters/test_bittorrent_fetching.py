@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from loguru import logger
 
 from tests.adapters.swarms import (
     PIECE,
@@ -27,8 +28,9 @@ from tests.adapters.swarms import (
     ranges_of,
     sealed,
 )
-from workflow.adapters.carrier.bittorrent import carrier, pieces
-from workflow.adapters.carrier.bittorrent.settings import Network
+from workflow.adapters.carrier.bittorrent import carrier, pieces, session
+from workflow.adapters.carrier.bittorrent.carrier import BitTorrentCarrier
+from workflow.adapters.carrier.bittorrent.settings import Network, Settings
 from workflow.archive.torrent import Info, decode_torrent
 from workflow.errors import CarrierError, ContentDamagedError, NoPeersError, NoPeerSourceError
 from workflow.ports.carrier import Content, Range
@@ -318,6 +320,36 @@ async def test_a_fetch_ends_when_its_carrier_is_closed(world: World) -> None:
     for one in waiting:
         with pytest.raises(CarrierError, match="not open"):
             await one
+
+
+async def test_nothing_rests_on_an_alert_that_may_be_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With room for a single alert most are lost, and everything is found out by asking."""
+    monkeypatch.setattr(session, "QUEUED_PER_TORRENT", 0)
+    lost: list[str] = []
+    sink = logger.add(
+        lambda line: lost.append(str(line)), filter=lambda one: "more" in one["message"]
+    )
+    settings = Settings(meeting=tmp_path / "meeting")
+    nodes = [BitTorrentCarrier(settings, tmp_path / name) for name in ("a", "b")]
+    for node in nodes:
+        node._session._chosen["alert_queue_size"] = 1
+        await node.open(lambda _: None)
+    one, two = nodes
+    content = sealed(tmp_path / "one", 8)
+    locator = await one.publish(content)
+    assert one.is_live(locator)
+    assert await two.fetch_index(locator) == content.index.read_bytes()
+    own = content_in(tmp_path / "two", 8)
+    for _ in range(2):
+        assert len(await fetched(two, locator, own)) == 8
+        assert own.data.read_bytes() == bytes_of(8)
+        own.data.unlink()
+    for node in nodes:
+        await node.close()
+    logger.remove(sink)
+    assert lost
 
 
 async def test_two_who_want_the_same_take_turns(world: World) -> None:

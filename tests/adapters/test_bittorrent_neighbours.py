@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -8,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from workflow.adapters.carrier.bittorrent import neighbours
 from workflow.adapters.carrier.bittorrent.neighbours import Neighbours
 
 
@@ -86,16 +86,16 @@ def test_a_file_that_was_swept_away_while_it_was_locked_is_made_again(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between making it and locking it, somebody may take it for a dead one's."""
-    real = neighbours.fcntl.flock
-    swept = []
+    real = fcntl.flock
+    swept: list[int] = []
 
     def sweeping(descriptor: int, operation: int) -> None:
-        if operation == neighbours.fcntl.LOCK_EX and not swept:
+        if operation == fcntl.LOCK_EX and not swept:
             swept.append(descriptor)
             (folder / "5001").unlink()
         real(descriptor, operation)
 
-    monkeypatch.setattr(neighbours.fcntl, "flock", sweeping)
+    monkeypatch.setattr(fcntl, "flock", sweeping)
     one = Neighbours(folder)
     one.join(5001)
     assert swept

@@ -182,7 +182,7 @@ async def test_two_generations_are_offered_from_one_file(world: World) -> None:
     members = [await world.node(), await world.node()]
     old, new = content_in(world.folder / "m1"), content_in(world.folder / "m2", 6, 2)
     indexes = await asyncio.gather(members[0].fetch_index(one), members[1].fetch_index(two))
-    assert indexes == [first.index.read_bytes(), second.index.read_bytes()]
+    assert list(indexes) == [first.index.read_bytes(), second.index.read_bytes()]
     await asyncio.gather(fetched(members[0], one, old), fetched(members[1], two, new))
     assert old.data.read_bytes() == bytes_of(4)
     assert new.data.read_bytes() == bytes_of(6)
@@ -283,14 +283,17 @@ async def test_lost_alerts_are_made_up_for(world: World) -> None:
 
 
 async def test_a_torrent_that_is_no_seed_any_more_is_found_when_asked(world: World) -> None:
+    """libtorrent is told to look at the file again, and what it says of that is lost."""
     node, content, locator = await world.seeder()
     offer = node._offers.live(info_hash_of(content))
     assert offer is not None
-    assert offer.handle is not None
-    damage(content.data, 0)
-    offer.handle.force_recheck()
     handle = offer.handle
+    assert handle is not None
+    node._session._listeners.clear()
+    damage(content.data, 0)
+    handle.force_recheck()
     await eventually(lambda: not handle.status(0).is_seeding)
+    assert node.is_live(locator)
     offer.look()
     assert not node.is_live(locator)
 

@@ -29,6 +29,7 @@ Python's threads while it waits for them."""
 QUEUED: Final = 10_000
 """Alerts that may wait, at least: 8 for each torrent, so that adding many at once loses none."""
 QUEUED_PER_TORRENT: Final = 8
+NO_EXTENSIONS: Final = 0
 MASK: Final = (
     lt.alert_category.error
     | lt.alert_category.storage
@@ -186,7 +187,7 @@ class Session:
         name = str(params.info_hashes.v1)
         params.flags |= lt.torrent_flags.duplicate_is_error
         if self._settings.network is not Network.PUBLIC:
-            params.flags |= lt.torrent_flags.disable_pex | lt.torrent_flags.disable_dht
+            params.flags |= lt.torrent_flags.disable_dht
         params.flags |= lt.torrent_flags.disable_lsd
         params.flags &= ~(lt.torrent_flags.auto_managed | lt.torrent_flags.paused)
         params.trackers = list(self._settings.announced_to)
@@ -222,7 +223,11 @@ class Session:
         self._gone.pop(name, None)
 
     def _started(self) -> lt.session:
-        session = lt.session(cast("lt.settings_pack", self._chosen))
+        session = lt.session(cast("lt.settings_pack", self._chosen), flags=NO_EXTENSIONS)
+        for name in ("ut_metadata", "smart_ban"):
+            session.add_extension(name)
+        if self._settings.network is Network.PUBLIC:
+            session.add_extension("ut_pex")  # Peers name peers: nobody else is to be called so.
         if self._settings.network is Network.LOCAL:
             session.set_ip_filter(_loopback_only())
         return session

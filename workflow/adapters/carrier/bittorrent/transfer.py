@@ -140,7 +140,9 @@ class Transfer:
                 words = f"the disk fails: {alert.error.message()}"
                 self.fail(CarrierError(words, place=alert.filename()))
             case lt.torrent_error_alert():
-                self.fail(CarrierError(f"it cannot be fetched: {alert.error.message()}"))
+                self.fail(
+                    CarrierError(f"it cannot be fetched: {alert.error.message()}", place=self.name)
+                )
             case _:
                 return
         self._changed.set()
@@ -155,9 +157,10 @@ class Transfer:
             if has:
                 self._finish(number)
         if status.errc.value():
-            self.fail(CarrierError(f"it cannot be fetched: {status.errc.message()}"))
+            words = f"it cannot be fetched: {status.errc.message()}"
+            self.fail(CarrierError(words, place=self.name))
         elif status.flags & lt.torrent_flags.upload_mode:
-            self.fail(CarrierError("the disk fails"))
+            self.fail(CarrierError("the disk fails", place=self.name))
         if self.metadata is None and status.has_metadata:
             self._take_metadata()
         self._changed.set()
@@ -174,7 +177,8 @@ class Transfer:
     def _judge(self, error: lt.error_code) -> None:
         """Wrong metadata is a peer's fault, right one that cannot be read the torrent's."""
         if error.value() != NOT_ITS_METADATA:
-            self.fail(TorrentInvalidError(f"the metadata is refused: {error.message()}"))
+            words = f"the metadata is refused: {error.message()}"
+            self.fail(TorrentInvalidError(words, place=self.name))
 
     def _has_come_on(self) -> bool:
         """True when there is more of it than ever before."""
