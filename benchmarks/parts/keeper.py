@@ -111,7 +111,7 @@ class Keeper:
         took = []
         while self._clock.now() < end:
             began = time.perf_counter()
-            self._clock.jump_to(self._clock.now() + WEEK)
+            self._clock.jump_to(min(self._clock.now() + WEEK, end))
             found = await self._until_at_rest(id)
             if found.generation > before + len(took):
                 took.append(time.perf_counter() - began)
