@@ -139,15 +139,15 @@ class Engine:
         workflow = self._workflow(lifecycle)
 
         def work(tx: Transaction) -> Outcome:
-            now = self._clock.now()
+            clock = self._clock.now
             if request.command_id is None:
-                return take(tx, self._workflows, workflow, id, request, now)
+                return take(tx, self._workflows, workflow, id, request, clock)
             asked = json.dumps([lifecycle, id, request.event.name])
             earlier = kept_outcome(tx, request.command_id, asked)
             if earlier is not None:
                 return earlier
-            outcome = take(tx, self._workflows, workflow, id, request, now)
-            keep_outcome(tx, request.command_id, asked, outcome, now)
+            outcome = take(tx, self._workflows, workflow, id, request, clock)
+            keep_outcome(tx, request.command_id, asked, outcome, clock())
             return outcome
 
         return await self._commit(work)

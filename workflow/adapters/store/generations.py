@@ -32,6 +32,11 @@ ARCHIVE_STATES: Final = (
     " AND a.lineage = (SELECT max(lineage) FROM generation WHERE community = ?1)"
     ' ORDER BY a."offset"'
 )
+IMPORTS: Final = (
+    "SELECT count(*), coalesce(sum(is_done = 0 AND is_locked = 0), 0) FROM archive"
+    " WHERE community = ?1"
+    " AND lineage = (SELECT max(lineage) FROM generation WHERE community = ?1)"
+)
 RELEASED: Final = (
     " FROM archive a JOIN archived h ON h.archive = a.number JOIN message m USING (sequence)"
     " WHERE a.community = ? AND a.lineage <> ? AND m.encoded IS NOT NULL"
@@ -39,7 +44,12 @@ RELEASED: Final = (
 RELEASE: Final = (
     "INSERT INTO unarchived SELECT m.community, m.time, m.topic, m.sequence, m.weight" + RELEASED
 )
-FORGET_RELEASED: Final = (
+FORGET_IMPORTS: Final = (
+    "SELECT count(*), coalesce(sum(is_done = 0 AND is_locked = 0), 0) FROM archive"
+    " WHERE community = ?1"
+    " AND lineage = (SELECT max(lineage) FROM generation WHERE community = ?1)"
+)
+RELEASED: Final = (
     "DELETE FROM archived WHERE sequence IN (SELECT m.sequence"  # noqa: S608 - written above.
     + RELEASED
     + ")"
@@ -220,6 +230,15 @@ class SqliteGenerations:
             ArchiveState(instance, IndexEntry.decode(entry), bool(here), bool(locked), state, count)
             for instance, entry, here, locked, state, count in cast("list[tuple[Any, ...]]", rows)
         ]
+
+    def imports(self, tx: Transaction, community: str) -> tuple[int, int]:
+        """How many archives of the newest lineage are done with, and how many on their way.
+
+        Those that wait for a key are done with.
+        """
+        row = tx.execute(IMPORTS, (community,)).fetchone()
+        whole, under_way = cast("tuple[int, int]", row)
+        return whole - under_way, under_way
 
     def set_archive_done(self, tx: Transaction, instance: str, *, is_done: bool) -> None:
         """The archive is on its way no more: imported, or put aside."""
