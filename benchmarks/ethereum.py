@@ -29,7 +29,7 @@ from typing import Any, Final
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from benchmarks.parts.discord import Said, differences, said_by_exports, said_by_lines
+from benchmarks.parts.discord import differences, said_by_exports, said_by_lines
 from benchmarks.parts.keeper import WEEK, Archived, Fetched, Keeper
 from benchmarks.parts.processes import Stage, Worker
 from benchmarks.parts.report import count, heading, note, row, span, table

@@ -2,15 +2,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sqlite3
 import time
 from collections import defaultdict
-from collections.abc import Callable
 from contextlib import closing
 from functools import partial
 from pathlib import Path
 from statistics import median, quantiles
-from typing import Any, Final, cast
+from typing import Final, cast
 
 import libtorrent as lt
 from loguru import logger
@@ -217,9 +215,7 @@ class Plain:
             done.set()
 
 
-def _node(
-    place: Path, meeting: Path, probe: Probe = no_probe
-) -> tuple[Node, BitTorrentCarrier]:
+def _node(place: Path, meeting: Path, probe: Probe = no_probe) -> tuple[Node, BitTorrentCarrier]:
     clock = SystemClock()
     carrier = BitTorrentCarrier(Settings(meeting=meeting), place / "carrier")
     node = open_node(
