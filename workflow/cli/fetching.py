@@ -95,11 +95,12 @@ def _torrent_of(view: View, tx: Transaction, id: str) -> bytes:
     from workflow.files.torrents import torrent_of  # noqa: PLC0415
 
     generation = view.tools.store.generation(tx, id)
-    found = generation and torrent_of(
-        view.tools.folder.content_of(generation), generation.info_hash
-    )
-    if generation is None or found is None:
-        raise ContentDamagedError("its .torrent is not here", place=id)
+    if generation is None:
+        raise ContentDamagedError("there are no archives", place=id)
+    content = view.tools.folder.content_of(generation)
+    found = torrent_of(content, generation.info_hash)
+    if found is None:
+        raise ContentDamagedError("its .torrent is not here", place=str(content.torrent))
     trackers = parse_magnet(generation.locator).trackers if generation.locator else ()
     return Torrent(found.info, tuple((url,) for url in trackers)).encode()
 
