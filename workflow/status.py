@@ -118,12 +118,14 @@ def snapshot_of(tx: Transaction, tools: Tools, id: str) -> Snapshot:
 def imports_of(tx: Transaction, tools: Tools, id: str) -> tuple[int, int]:
     """How many archives of a community are done with, and how many are still on their way.
 
-    Those that wait for a key are done with: nothing happens to them until it comes.
+    Those that wait for a key are done with: nothing happens to them until it comes. Those that are
+    not chosen are neither.
     """
     archives = tools.store.archive_states(tx, id)
     waiting = set(tools.store.open_archives(tx, id))
     under_way = sum(one.instance in waiting and not one.is_locked for one in archives)
-    return len(archives) - under_way, under_way
+    absent = sum(one.instance not in waiting and not one.is_here for one in archives)
+    return len(archives) - under_way - absent, under_way
 
 
 def guards_now(facts: Facts) -> dict[str, bool]:

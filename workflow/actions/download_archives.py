@@ -25,14 +25,14 @@ async def download_archives(tools: Tools, work: Work) -> Answer[Event]:
     generation = candidate or current
     if generation is None:
         raise CarrierError("there is nothing to download", place=work.id)
-    entries = await work.read(lambda tx: store.archives(tx, work.id, generation.lineage))
-    by_id = {entry.id: entry for entry in entries if entry.offset < generation.data_length}
-    missing = {
-        one.id
-        for one in await work.read(
-            lambda tx: store.missing_archives(tx, work.id, generation.lineage, by_id.values())
+    here, wanted = await work.read(
+        lambda tx: (
+            store.archives_here(tx, generation),
+            store.missing_archives(tx, work.id, generation.lineage, store.archives_of(tx, generation)),
         )
-    }
+    )
+    missing = {one.id for one in wanted}
+    by_id = {one.id: one for one in (*here, *wanted)}
     content = tools.folder.content_of(generation)
     ranges = [
         Range(entry.id, entry.offset, entry.size)
