@@ -209,9 +209,7 @@ class Node(Announcing):
             await asyncio.to_thread(self._tools.folder.remove, id)
             await self.engine.run(lambda tx, id=id: self._store.set_files_removed(tx, id))  # type: ignore[misc]
 
-    async def _switch(
-        self, id: str, event: Enum, command_id: str | None, actor: str
-    ) -> Outcome:
+    async def _switch(self, id: str, event: Enum, command_id: str | None, actor: str) -> Outcome:
         is_enabled = event is community.Event.SWITCHED_ON
         request = Request(
             event,
@@ -279,9 +277,7 @@ class Node(Announcing):
         await self.engine.look(
             COMMUNITY.name,
             id,
-            lambda tx: self._store.ask_for_archives(
-                tx, id, now, with_open_window=with_open_window
-            ),
+            lambda tx: self._store.ask_for_archives(tx, id, now, with_open_window=with_open_window),
             is_urgent=True,
         )
 

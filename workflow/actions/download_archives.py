@@ -28,7 +28,9 @@ async def download_archives(tools: Tools, work: Work) -> Answer[Event]:
     here, wanted = await work.read(
         lambda tx: (
             store.archives_here(tx, generation),
-            store.missing_archives(tx, work.id, generation.lineage, store.archives_of(tx, generation)),
+            store.missing_archives(
+                tx, work.id, generation.lineage, store.archives_of(tx, generation)
+            ),
         )
     )
     missing = {one.id for one in wanted}

@@ -120,7 +120,7 @@ class Node:
             digests = view.journal.run(lambda tx: store.archived_digests(tx, id))
         files = [path.read_bytes() for path in sorted((self.directory / ARCHIVES).glob("*/*/data"))]
         return Kept(
-            frozenset(digests),
+            frozenset().union(*digests.values()),
             hashlib.sha256(b"".join(files)).hexdigest(),
             sum(map(len, files)),
         )
@@ -219,7 +219,9 @@ class Story:
         say(f"  messages   {len(owner.messages):,} archived, {size(owner.size)}")
         say(f"  members    {len(member.messages):,} and {len(newcomer.messages):,} messages")
         say(f"  time       {span(seconds)}, with links that settle in {SETTLE} s instead of 20")
-        say(f"  complete   {'every member' if all(self._promises) else 'NOT everything; see above'}")
+        say(
+            f"  complete   {'every member' if all(self._promises) else 'NOT everything; see above'}"
+        )
 
     def _promise(self, text: str, is_kept: bool) -> None:
         self._promises.append(is_kept)

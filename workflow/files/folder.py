@@ -103,6 +103,8 @@ def is_hole(data: Path, entry: IndexEntry) -> bool:
 
     Raises ``ContentDamagedError`` when ``data`` ends before.
     """
+    if any(read_at(data, entry.offset, 1)):
+        return False
     return not any(read_at(data, entry.offset, entry.size))
 
 

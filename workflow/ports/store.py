@@ -165,8 +165,8 @@ class Store(Protocol):
     ) -> list[StoredMessage]:
         """A page of all messages in archive order, whichever archive holds them."""
 
-    def archived_digests(self, tx: Transaction, community: str) -> set[bytes]:
-        """The digests of all messages that some archive holds."""
+    def archived_digests(self, tx: Transaction, community: str) -> dict[str, set[bytes]]:
+        """By the instance ids of archives, the digests of the messages that each holds."""
 
     def mark_archived(
         self,

@@ -51,9 +51,7 @@ def fetching_params(
     return params
 
 
-def seeding_params(
-    content: Content, info: Info, numbers: Collection[int]
-) -> lt.add_torrent_params:
+def seeding_params(content: Content, info: Info, numbers: Collection[int]) -> lt.add_torrent_params:
     """A torrent of which the index and these pieces of ``data`` are here and were read by us.
 
     Of a whole one, libtorrent hashes each piece once more when it is wanted for the first time, and
