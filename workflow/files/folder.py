@@ -86,11 +86,8 @@ class ArchiveFolder:
 
 
 def stretch(content: Content) -> None:
-    """Let ``data`` have the length of its generation: what was not chosen is a hole in it.
-
-    Raises ``ContentDamagedError`` when there is no ``data``.
-    """
-    descriptor = open_own(content.data, os.O_RDWR)
+    """Let ``data`` have the length of its generation: what was not chosen is a hole in it."""
+    descriptor = open_own(content.data, os.O_RDWR | os.O_CREAT)
     try:
         if os.fstat(descriptor).st_size < content.data_length:
             os.ftruncate(descriptor, content.data_length)

@@ -199,7 +199,9 @@ class MemoryCarrier:
                     moving.was_here += sizes[archive]
                     moving.done += sizes[archive]
                     yield archive
-            for archive in to_bring:
+            while to_bring:
+                archive = next((one for one in to_bring if search.can_have(pieces[one])), to_bring[0])
+                to_bring.remove(archive)
                 # Asked anew each time: a piece that two share may have come with the first.
                 while missing := await self._lacking(content, manifest, pieces[archive]):
                     await self._bring(search, content, missing)
@@ -361,17 +363,26 @@ class _Search:
         """Bytes have come: the patience begins anew."""
         self._waited = 0.0
 
+    def can_have(self, numbers: Collection[int]) -> bool:
+        """True when somebody who is trusted offers any of these pieces now."""
+        return self._offer_of(numbers) is not None
+
     async def next_offer(self, numbers: Collection[int] = ()) -> Offer:
         """A live offer, with any of these pieces, of somebody who is trusted; waits for one."""
         while True:
             self._stay_open()
-            for offer in self._swarm.offers(self._locator):
-                has_any = not numbers or not offer.checked.pieces.isdisjoint(numbers)
-                if has_any and offer not in self._distrusted:
-                    return offer
+            if (offer := self._offer_of(numbers)) is not None:
+                return offer
             left = self._give_up_after - self._waited
             if left <= 0:
                 raise NoPeersError("nobody who has it was reached", place=self._locator)
             step = min(LOOK_AGAIN_AFTER, left)
             await self._clock.sleep(step)
             self._waited += step
+
+    def _offer_of(self, numbers: Collection[int]) -> Offer | None:
+        for offer in self._swarm.offers(self._locator):
+            has_any = not numbers or not offer.checked.pieces.isdisjoint(numbers)
+            if has_any and offer not in self._distrusted:
+                return offer
+        return None

@@ -343,6 +343,19 @@ class CarrierContract(ABC):
         assert one.is_live(locator)
         await self.close(one, two)
 
+    async def test_what_somebody_has_comes_though_nobody_has_the_rest(self, tmp_path: Path) -> None:
+        """Whatever stands first."""
+        one, two = await self.opened(), await self.opened()
+        content = written(tmp_path / "one")
+        locator = await self.done(one.publish(content))
+        await self.done(one.withdraw(locator))
+        await self.done(one.publish(content, locator, RANGES[2:]))
+        there = content_in(tmp_path / "two")
+        with pytest.raises(NoPeersError):
+            await self.fetched(two, locator, there)
+        self.assert_is_here(there, "archive-c")
+        await self.close(one, two)
+
     async def test_a_part_becomes_whole(self, tmp_path: Path) -> None:
         """By a later fetch, while it is offered; then all of it is."""
         one, two, three = await self.opened(), await self.opened(), await self.opened()
