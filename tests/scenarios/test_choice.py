@@ -1,4 +1,4 @@
-"""A member has what it chose: all archives, the latest, or a range of time; and offers what it has."""
+"""A member has what it chose, and offers it: all archives, the latest, or a range of time."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ async def test_what_is_not_chosen_is_not_called_damage(world: World, tmp_path: P
     data.write_bytes(whole[:102_401] + b"\xff" + whole[102_402:])
     assert inspect(folder).problems != ()
     found = await world.node("member").verify(id)
-    assert [one.text for one in found.problems][0] == (
+    assert next(one.text for one in found.problems) == (
         "bytes 102400 to 204800: the piece has another hash"
     )
 
@@ -201,11 +201,11 @@ async def test_a_part_survives_a_restart_and_the_loss_of_what_describes_it(world
         await world.stop("member")
         for name in lost:
             (folder / name).unlink()
-        member = await world.start("member")
+        await world.start("member")
         await world.advance(2 * HOUR)
-        assert (await member.status(id)).is_live
-        assert await weeks_here(member, id) == [0, 1]
-    assert await texts(member, id) == ["two", "two"]
+        assert (await status_of(world, "member", id)).is_live
+        assert await weeks_here(world.node("member"), id) == [0, 1]
+    assert await texts(world.node("member"), id) == ["two", "two"]
 
 
 async def test_a_choice_is_changed_in_the_middle(world: World) -> None:

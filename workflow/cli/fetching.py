@@ -120,9 +120,9 @@ def fetch(
     """Fetch and import what is lacking of a community's archives, now.
 
     Verifies the announcement, fetches the index, then only the archives that are chosen and not
-    here, and imports them. What is chosen stays so until something else is; nothing that is here is
-    deleted. What is interrupted goes on where it was. Exit code 4 says that an archive was put aside
-    or waits for a key.
+    here, and imports them. What is chosen stays so until something else is, and nothing that is
+    here is deleted. What is interrupted goes on where it was. Exit code 4 says that an archive was
+    put aside or waits for a key.
     """
     choice = _read_choice(since, until, everything=everything, latest=latest)
     quiet()

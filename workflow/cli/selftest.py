@@ -32,7 +32,8 @@ def selftest(
 
     A throw-away member is given nothing but the announcement. It fetches all archives over the
     network that you name, imports them, and its messages are compared with those that are archived
-    here, one by one. Of a member that has chosen a part, it chooses that part. It leaves nothing behind. Exit code 4 says that something was missing.
+    here, one by one. Where only a part is chosen, it chooses that part. It leaves nothing behind.
+    Exit code 4 says that something was missing.
     """
     quiet()
     view = view_of(data_dir)

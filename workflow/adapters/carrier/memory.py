@@ -200,7 +200,9 @@ class MemoryCarrier:
                     moving.done += sizes[archive]
                     yield archive
             while to_bring:
-                archive = next((one for one in to_bring if search.can_have(pieces[one])), to_bring[0])
+                archive = next(
+                    (one for one in to_bring if search.can_have(pieces[one])), to_bring[0]
+                )
                 to_bring.remove(archive)
                 # Asked anew each time: a piece that two share may have come with the first.
                 while missing := await self._lacking(content, manifest, pieces[archive]):
