@@ -146,15 +146,14 @@ def torrent_was_seeded(facts: Facts) -> bool:
 
 
 def link_is_wanted(facts: Facts) -> bool:
-    """The newest link is newer than all that was sent from here, and leads to what is not here.
+    """The newest verified link is newer than all that was sent from here, and leads to more.
 
-    That is elsewhere, or to archives of the same history that have been chosen since.
-    An unsigned link has the clock 0: it is newer than nothing. For a control node that can only be its own history, from before it took control: a newer link
-    that it did not send ends its control as it comes in.
+    That is elsewhere, or to archives of the same history that were chosen since. For a control node
+    that can only be its own history, from before it took control: a newer link that it did not send
+    ends its control as it comes in.
     """
-    is_newer = facts.link_clock > facts.announced_clock or facts.announced_clock == 0
-    leads_elsewhere = facts.link_locator != facts.locator or facts.lacks_chosen
-    return is_newer and facts.link_locator != "" and leads_elsewhere
+    leads_on = facts.link_locator != facts.locator or facts.lacks_chosen
+    return facts.link_clock > facts.announced_clock and leads_on
 
 
 def history_is_caught_up(facts: Facts) -> bool:

@@ -159,9 +159,7 @@ def open_view(
         was_live = bool(then.get("torrent_is_live")) and then.get("locator") == read.locator
         # An encrypted key is open to that process alone.
         holds_key = read.holds_control_key or (bool(who) and bool(then.get("holds_control_key")))
-        return replace(
-            read, torrent_is_live=bool(who) and was_live, holds_control_key=holds_key
-        )
+        return replace(read, torrent_is_live=bool(who) and was_live, holds_control_key=holds_key)
 
     tools = Tools(
         store=SqliteStore(),

@@ -17,6 +17,7 @@ from benchmarks.parts.stores import (
     messages,
     opened,
 )
+from workflow.archive.codec import framed
 from workflow.archive.index import IndexEntry, encode_index
 from workflow.archive.windows import Window
 from workflow.files.appending import Appending
@@ -52,7 +53,7 @@ def _append_made_up(store: Store, size: int) -> None:
     content = store.tools.folder.content(store.id, 1, 1, 0)
     store.tools.folder.make(content)
     appending = Appending(content)
-    week = [one.encoded for one in messages(A_WEEK, ANCHOR, WEEK)]
+    week = framed(one.encoded for one in messages(A_WEEK, ANCHOR, WEEK))
     entries: list[IndexEntry] = []
     while appending.length < size:
         start = ANCHOR + len(entries) * WEEK

@@ -115,7 +115,7 @@ def build(path: Path, fleet: Fleet) -> None:
             ),
         )
         connection.execute(
-            "INSERT INTO unarchived SELECT community, time, topic, sequence FROM message"
+            "INSERT INTO unarchived SELECT community, time, topic, sequence, weight FROM message"
         )
         connection.executemany(
             "INSERT INTO generation VALUES (?, 1, 1, ?, 1000, 1, '', 0, ?)",

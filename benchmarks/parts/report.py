@@ -14,7 +14,7 @@ from typing import Final
 
 WIDTH: Final = 80
 NAME: Final = 38
-PACKAGES: Final = ("transitions", "APScheduler", "SQLAlchemy")
+PACKAGES: Final = ("transitions", "APScheduler", "SQLAlchemy", "libtorrent")
 
 
 def heading(directory: Path) -> None:

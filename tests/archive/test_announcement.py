@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from coincurve import PrivateKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workflow.archive.announcement import Announcement, open_announcement, sign
+from workflow.archive.announcement import (
+    Announcement,
+    from_line,
+    names_another,
+    open_announcement,
+    open_description,
+    open_join_response,
+    sign,
+    to_line,
+)
 from workflow.archive.hashing import keccak256
 from workflow.archive.wire import field, varint
 from workflow.errors import AnnouncementInvalidError
@@ -212,3 +223,119 @@ class TestWhatNobodyWouldRead:
     def test_is_not_sent_with_another_form_of_signature(self) -> None:
         with pytest.raises(AnnouncementInvalidError, match="a signature of 64 bytes"):
             sign(ANNOUNCEMENT, lambda _: SIGNATURE[:64])
+
+
+ID = "0x" + COMMUNITY.hex()
+LINE = to_line(ID, MESSAGE)
+
+
+class TestLines:
+    def test_a_line_is_ascii_without_anything_that_a_copy_would_change(self) -> None:
+        assert re.fullmatch(
+            r"community-archives:announcement:0x[0-9a-f]{66}:[\w-]+", LINE, re.ASCII
+        )
+        assert from_line(LINE) == (ID, MESSAGE)
+
+    def test_white_space_around_it_is_cut_off(self) -> None:
+        assert from_line(f" \t\r\n{LINE}\r\n") == (ID, MESSAGE)
+
+    @given(st.binary(min_size=1, max_size=8192))
+    def test_round_trip(self, message: bytes) -> None:
+        assert from_line(to_line(ID, message)) == (ID, message)
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "",
+            MAGNET_LINK,
+            LINE[1:],
+            LINE.upper(),
+            LINE + "=",
+            LINE + "A",  # as many characters as no bytes give
+            LINE[:-1] + "\u00e4",
+            LINE.replace(":0x", ":"),
+            LINE.replace(":0x02", ":0x04"),
+            LINE.replace(ID, ID[:-1]),
+            LINE[:100] + "\n" + LINE[100:],
+            LINE[:150] + " " + LINE[150:],
+            f"{LINE} {LINE}",
+            "\u00a0" + LINE,
+            LINE[: LINE.rindex(":") + 1],
+            to_line(ID, b"a")[:-1] + "R",  # bits that mean nothing
+            f"community-archives:announcement:{ID}:" + "A" * 10_924,
+        ],
+    )
+    def test_anything_else_is_refused(self, text: str) -> None:
+        with pytest.raises(AnnouncementInvalidError):
+            from_line(text)
+
+    @given(st.text())
+    def test_any_text_is_read_or_refused_by_name(self, text: str) -> None:
+        with pytest.raises(AnnouncementInvalidError):
+            from_line(text)
+
+    @pytest.mark.parametrize(
+        ("community", "message"),
+        [(ID.upper(), MESSAGE), ("chess", MESSAGE), (ID, b""), (ID, bytes(8193))],
+    )
+    def test_what_could_not_be_read_is_not_written(self, community: str, message: bytes) -> None:
+        with pytest.raises(AnnouncementInvalidError):
+            to_line(community, message)
+
+
+OTHER_ID = "0x03" + "ab" * 32
+
+
+@pytest.mark.parametrize(
+    ("locator", "expected"),
+    [
+        (MAGNET_LINK, False),
+        (MAGNET_LINK.replace(ID, OTHER_ID), True),
+        (MAGNET_LINK.replace(ID, OTHER_ID.upper().replace("X", "x")), True),
+        (MAGNET_LINK.replace(ID, "archives"), False),
+        (MAGNET_LINK.replace(f"&dn={ID}", ""), False),
+        (f"memory:{OTHER_ID}", False),
+    ],
+)
+def test_a_magnet_link_may_name_another_community(locator: str, expected: bool) -> None:
+    assert names_another(locator, ID) is expected
+
+
+class TestOtherMessagesThatSpeakOfLinks:
+    def join_response(self, clock: int, *, accepted: bool = True, magnet: bytes = b"m") -> bytes:
+        flag = b"\x18\x01" if accepted else b""
+        rest = field(4, b"grant") + field(5, COMMUNITY) + field(6, magnet) + field(7, bytes(32))
+        return envelope(b"\x08" + varint(clock) + flag + rest, type_=48)
+
+    def test_a_join_response_carries_a_link_under_its_own_clock(self) -> None:
+        opened = open_join_response(self.join_response(5))
+        assert (opened.signer, opened.community) == (COMMUNITY, ID)
+        assert opened.announcement == Announcement(5, "m")
+
+    def test_a_join_response_may_carry_none(self) -> None:
+        for message in (self.join_response(5, accepted=False), self.join_response(0, magnet=b"")):
+            assert open_join_response(message).announcement is None
+
+    @pytest.mark.parametrize(
+        "payload",
+        [b"", b"\x0a\x05", field(5, bytes(33)), field(5, COMMUNITY[1:]), field(6, b"\xff")],
+    )
+    def test_a_join_response_without_sense(self, payload: bytes) -> None:
+        with pytest.raises(AnnouncementInvalidError, match="join response"):
+            open_join_response(envelope(payload, type_=48))
+        with pytest.raises(AnnouncementInvalidError, match="is not a join response"):
+            open_join_response(envelope(payload, type_=43))
+
+    def test_a_description_names_the_clock_of_the_newest_link(self) -> None:
+        members = field(2, bytes(1000))
+        message = envelope(b"\x08\x05" + members + b"\x48" + varint(1704672000123), type_=25)
+        opened = open_description(field(102, message))
+        assert (opened.signer, opened.magnetlink_clock) == (COMMUNITY, 1704672000123)
+        assert open_description(envelope(b"\x08\x05", type_=25)).magnetlink_clock == 0
+
+    @pytest.mark.parametrize("payload", [b"\x0a\x05", b"\x48" + varint(2**63)])
+    def test_a_description_without_sense(self, payload: bytes) -> None:
+        with pytest.raises(AnnouncementInvalidError):
+            open_description(envelope(payload, type_=25))
+        with pytest.raises(AnnouncementInvalidError, match="of type 48 is not a description"):
+            open_description(envelope(payload, type_=48))

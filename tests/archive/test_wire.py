@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workflow.archive.hashing import keccak256
-from workflow.archive.wire import Field, WireError, field, fields, varint
+from workflow.archive.wire import WireError, field, fields, varint
 
 
 def test_keccak_is_not_the_sha3_that_nist_made_of_it() -> None:
@@ -24,7 +24,7 @@ def test_numbers_are_in_groups_of_seven_bits(value: int, encoded: str) -> None:
 def test_every_kind_of_field_is_walked_over() -> None:
     number, fixed64, content, fixed32 = "08ac02", "11" + 8 * "00", "1a036c6f67", "25" + 4 * "00"
     found = fields(bytes.fromhex(number + fixed64 + content + fixed32), at_most=4)
-    assert list(found) == [Field(1, 1, 3), Field(2, 4, 12), Field(3, 14, 17), Field(4, 18, 22)]
+    assert list(found) == [(1, 1, 3), (2, 4, 12), (3, 14, 17), (4, 18, 22)]
 
 
 @given(st.lists(st.tuples(st.integers(1, 2**29 - 1), st.binary(max_size=300))))

@@ -16,8 +16,6 @@ from enum import Enum
 from pathlib import Path
 from typing import Final, TypeVar, cast
 
-import pytest
-
 from states.community import Event, Facts
 from states.errors import CommunityArchivesError
 from tests.crash.disk import Kind, Recorder, Step
@@ -33,7 +31,6 @@ from workflow.archive.codec import decode_archive
 from workflow.archive.index import decode_index
 from workflow.archive.torrent import Info, decode_torrent, piece_hashes
 from workflow.engine.migrations import ENGINE, migrate
-from workflow.files import appending
 from workflow.files.folder import ArchiveFolder
 from workflow.ports.carrier import Content
 from workflow.ports.records import Channel, Community
@@ -49,8 +46,6 @@ FOLDER: Final = f"archives/{ID}/1"
 WEEKS: Final = (1, 3, 4)
 """How many weeks had ended when each generation was made: the second holds two archives."""
 GENERATIONS: Final = len(WEEKS)
-SMALL_BUFFER: Final = 1024
-"""Bytes, so that an archive takes more than one write."""
 
 
 @dataclass
@@ -110,9 +105,7 @@ class Archiving:
         tx = sqlite3.connect(":memory:", isolation_level=None)
         try:
             tx.deserialize(self.committed[done])
-            with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(appending, "BUFFER", SMALL_BUFFER)
-                answer = asyncio.run(create_archives(tools, DirectWork(tx)))
+            answer = asyncio.run(create_archives(tools, DirectWork(tx)))
             assert answer.event is Event.ARCHIVES_WRITTEN
             tx.execute("BEGIN IMMEDIATE")
             answer.writes(cast("Transaction", tx))

@@ -673,7 +673,7 @@ def test_a_damaged_file_is_named(fast_disk: Path) -> None:
     for damage in (
         b"this is no database, but a text of more than a few bytes" * 100,
         whole[: len(whole) // 2],
-        whole[:8192] + b"\xff" * 4096 + whole[12288:],
+        whole[:16384] + b"\xff" * 4096 + whole[20480:],
     ):
         path.write_bytes(damage)
         with pytest.raises(JournalDamagedError) as caught:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -83,6 +85,18 @@ def test_why_tells_everything_in_words(garden: CommandLine) -> None:
     assert "  torrent_missing  holds now, and leads to seeding\n" in said.out
     assert "  link_waiting     is not in sight\n" in said.out
     assert "What failed" not in said.out
+    assert "What was refused" not in said.out
+
+
+def test_what_was_refused_is_counted_for_people_and_programs(garden: CommandLine) -> None:
+    id = json.loads(garden("why", "gardeners", "--json").out)["id"]
+    with closing(sqlite3.connect(garden.data_dir / "journal.sqlite3")) as journal, journal:
+        journal.execute("INSERT INTO refusal VALUES (?, 'wrong signer', 3)", (id,))
+    assert json.loads(garden("why", "gardeners", "--json").out)["refusals"] == {"wrong signer": 3}
+    told = json.loads(garden("status", "gardeners", "--json").out)
+    assert told[0]["refusals"] == {"wrong signer": 3}
+    assert "What was refused\n  3 x wrong signer\n" in garden("why", "gardeners").out
+    assert "3 x wrong signer" in garden("status", "gardeners").out
 
 
 def test_why_for_programs(garden: CommandLine) -> None:

@@ -14,9 +14,10 @@ from typing import Any
 
 import pytest
 
-from tests.faces.command_line import CommandLine, Started
+from tests.faces.command_line import CommandLine, Started, eventually
 from workflow.cli.story import made_export
 
+pytestmark = pytest.mark.timeout(300)  # Dozens of processes, one after another.
 WEEKS = 2
 MESSAGES = WEEKS * 7 * 48
 
@@ -43,7 +44,7 @@ def export_of(weeks: int, folder: Path, first: int = 0) -> Path:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An owner's data directory with two archived weeks, as it lies on the disk."""
+    """An owner's data directory with two archived weeks, and what was sent, on the disk."""
     folder = tmp_path_factory.mktemp("made")
     owner = CommandLine(folder / "owner")
     assert owner("community", "create", "gardeners").code == 0
@@ -58,7 +59,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def owner(made: Path, tmp_path: Path) -> CommandLine:
-    shutil.copytree(made, tmp_path / "owner")
+    shutil.copytree(made.parent, tmp_path, dirs_exist_ok=True)
     return CommandLine(tmp_path / "owner")
 
 
@@ -125,8 +126,7 @@ def test_a_member_is_told_over_the_network_of_messages(
     assert (done["event"], done["archives"], done["messages"]) == (
         "done", WEEKS + 1, MESSAGES + 7 * 48,
     )  # fmt: skip
-    fetched = max(one["traffic"]["downloaded"] for one in progress if one["traffic"])
-    assert 0 < fetched < done["bytes"], "what was here is not fetched again"
+    assert 0 < done["fetched"] < done["bytes"], "what was here is not fetched again"
 
 
 def data_of(line: CommandLine) -> Path:
@@ -196,9 +196,9 @@ def test_a_member_fetches_a_range_of_time(owner: CommandLine, member: CommandLin
 def test_a_fetch_that_is_killed_goes_on(owner: CommandLine, member: CommandLine) -> None:
     line = owner("announcement", "show", "gardeners").out.strip()
     with running(owner):
-        for said_before in ("fetching", "downloading", "seeding"):
+        for lines in (1, 1, 2, 2, 3, 4):
             started = member.start("fetch", line, "--name", "gardeners", "--json")
-            started.wait_until_it_says(f'"state": "{said_before}"')
+            eventually(lambda: started.said.count("\n") >= lines)  # noqa: B023 - called at once.
             started.process.kill()
             started.process.wait()
         said = member("fetch", "gardeners")
@@ -241,8 +241,7 @@ def test_a_second_device_with_the_same_key_is_told_of_and_overcome(
         said = copy("community", "import-key", str(key), "--name", "gardeners")
         assert said.out.startswith("gardeners: this device is its control node now.\n")
         with running(copy) as second:
-            second.wait_until_it_says("seeding → idle")
-            assert copy("announce", "gardeners").code == 0
+            second.wait_until_it_says("announcing → idle")
             first.wait_until_it_says("link_received")
             (told,) = json.loads(owner("status", "--json").out)
             assert told["condition"] == "another device announces"
@@ -262,9 +261,9 @@ def test_a_bare_magnet_link_is_followed_only_when_told_so(
     owner: CommandLine, member: CommandLine
 ) -> None:
     """And it stays marked until a signed announcement leads to the same."""
-    (told,) = [one for one in events_of(owner("selftest", "gardeners", "--json").out)
-               if one["event"] == "progress" and one["locator"]][:1]  # fmt: skip
-    magnet = told["locator"]
+    _, magnet = owner("announce", "gardeners").out.split()[-2:]
+    for file in (owner.data_dir.parent / "local-network").glob("messages.*"):
+        file.unlink()  # Nobody hears of the signed one.
     with running(owner):
         said = member("fetch", magnet, "--name", "gardeners")
         assert said.code == 2

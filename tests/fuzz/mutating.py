@@ -212,7 +212,7 @@ def _protobuf(data: bytes, where: int, what: int, depth: int = 0) -> bytes:
     if not found or depth == MAX_DEPTH:
         return _flip(data, where, what) if what % 2 else CONTENTS[what % len(CONTENTS)]
     place = where % len(found)
-    start = found[place - 1].end if place else 0
+    start = found[place - 1][2] if place else 0
     number, content, end = found[place]
     whole = data[start:end]
     if what % 3 and whole.startswith(varint(number << 3 | LENGTH_DELIMITED)):

@@ -98,14 +98,6 @@ def test_a_first_link_is_wanted_by_who_has_nothing() -> None:
     assert not community.link_is_wanted(Facts())
 
 
-def test_an_unsigned_link_is_wanted_unless_something_was_ever_announced_from_here() -> None:
-    unsigned = Facts(link_clock=0, link_locator="theirs", generation=1, locator="ours")
-    assert community.link_is_wanted(unsigned)
-    assert not community.link_is_wanted(replace(unsigned, link_locator="ours"))
-    assert not community.link_is_wanted(replace(unsigned, link_locator=""))
-    assert not community.link_is_wanted(replace(unsigned, announced_clock=1))
-
-
 @pytest.mark.parametrize(
     ("caught_up", "link", "now", "expected"),
     [

@@ -15,8 +15,8 @@ from workflow.archive.codec import encode_archive
 from workflow.archive.index import IndexEntry, encode_index
 from workflow.archive.ratchet import RatchetKey, encrypt
 from workflow.archive.windows import Window
-from workflow.engine.history import steps_after
 from workflow.commanding import perform
+from workflow.engine.history import steps_after
 from workflow.engine.inbox import Command
 from workflow.errors import MalformedIdError
 from workflow.identity import public_key_of

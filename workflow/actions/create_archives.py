@@ -15,14 +15,14 @@ from typing import Final
 from states.community import Event, is_control_node
 from workflow.actions.sealing import Seal, seal_of
 from workflow.actions.tools import Tools
-from workflow.archive.codec import Filling, Measure, fits_nowhere
+from workflow.archive.codec import Filling
 from workflow.archive.index import IndexEntry, encode_index
 from workflow.archive.windows import Window
 from workflow.errors import ArchiveInvalidError
 from workflow.files.appending import Appending
 from workflow.files.torrents import write_torrent
 from workflow.ports.carrier import Content
-from workflow.ports.records import Generation, Place, StoredMessage
+from workflow.ports.records import Generation, Page, Place
 from workflow.ports.work import Answer, Transaction, Work
 
 PAGE: Final = 1024 * 1024
@@ -45,10 +45,10 @@ class _Plan:
 
 @dataclass(frozen=True, slots=True)
 class _Made:
-    """An archive of this run, and which messages it holds."""
+    """An archive of this run, which holds the messages behind ``after``, up to ``last``."""
 
     entry: IndexEntry
-    first: Place
+    after: Place
     last: Place
     count: int
 
@@ -109,62 +109,50 @@ def _plan(tools: Tools, tx: Transaction, id: str) -> _Plan:
 async def _archive(tools: Tools, work: Work, making: _Making, window: Window) -> None:
     """All messages of a window, page by page, into as many archives as it takes."""
 
-    async def page_behind(place: Place | None) -> list[StoredMessage]:
-        return await work.read(
-            lambda tx: tools.store.unarchived(
-                tx, work.id, window, after=place, through=making.plan.through, at_least=PAGE
-            )
+    def next_page(tx: Transaction) -> Page:
+        return tools.store.unarchived(
+            tx,
+            work.id,
+            window,
+            after=making.last,
+            through=making.plan.through,
+            at_least=PAGE,
+            filling=making.filling,
         )
 
-    page = await page_behind(None)
-    while page:
-        await work.in_thread(partial(making.add, window, page))
-        page = await page_behind(page[-1].place)
-    await work.in_thread(making.end)
+    making.after = making.last = Place(window.start, b"", 0)
+    while True:
+        page = await work.read(next_page)
+        if page.framed:
+            await work.in_thread(partial(making.add, window, page))
+        elif making.filling.count:
+            await work.in_thread(making.end)
+        else:
+            return
 
 
 class _Making:
-    """Divides messages into archives by the specification's rule, and appends them."""
+    """Appends archives; the one that was begun is filled so far, with messages up to ``last``."""
 
     def __init__(self, plan: _Plan, appending: Appending) -> None:
         self.plan = plan
         self.appending = appending
         self.made: list[_Made] = []
-        self._filling: Filling | None = None
-        self._first = self._last = Place(0, b"", 0)
+        self.filling = Filling()
+        self.after = self.last = Place(0, b"", 0)
 
-    def add(self, window: Window, page: Sequence[StoredMessage]) -> None:
-        """Messages of a window, in order: all of them at once when there is room for them."""
-        encoded = [_encoded(message) for message in page]
-        measure = Measure(sum(message.weight for message in page), sum(map(len, encoded)))
-        filling = self._filling or Filling()
-        if filling.takes(measure, len(page)):
-            if self._filling is None:
-                self._filling = filling
-                self._first = page[0].place
-                self.appending.begin(window, self.plan.topics)
-            filling.add(measure, len(page))
-            self.appending.add(encoded)
-            self._last = page[-1].place
-        elif len(page) > 1:
-            half = len(page) // 2
-            self.add(window, page[:half])
-            self.add(window, page[half:])
-        elif fits_nowhere(measure):
-            raise ArchiveInvalidError(
-                "a stored message is too large for any archive",
-                place=f"message {page[0].sequence}",
-            )
-        else:
-            self.end()
-            self.add(window, page)
+    def add(self, window: Window, page: Page) -> None:
+        """Messages that the archive takes, or with which the next one begins."""
+        if self.filling.count == 0:
+            self.appending.begin(window, self.plan.topics)
+        self.appending.add(page.framed)
+        self.filling, self.last = page.filling, page.last
 
     def end(self) -> None:
-        """The window, or what one archive can hold, is over."""
-        if self._filling is not None:
-            entry = self.appending.end()
-            self.made.append(_Made(entry, self._first, self._last, self._filling.count))
-            self._filling = None
+        """The archive takes no more, or its window is over."""
+        entry = self.appending.end()
+        self.made.append(_Made(entry, self.after, self.last, self.filling.count))
+        self.filling, self.after = Filling(), self.last
 
 
 def _finish(tools: Tools, content: Content, making: _Making) -> Generation:
@@ -190,7 +178,7 @@ def _finish(tools: Tools, content: Content, making: _Making) -> Generation:
 def _mark(tools: Tools, tx: Transaction, generation: Generation, made: _Made, through: int) -> None:
     name = tools.store.instance_of(generation.community, generation.lineage, made.entry.id)
     marked = tools.store.mark_archived(
-        tx, generation.community, made.first, made.last, through=through, archive=name
+        tx, generation.community, made.after, made.last, through=through, archive=name
     )
     if marked != made.count:
         raise ArchiveInvalidError(
@@ -198,14 +186,6 @@ def _mark(tools: Tools, tx: Transaction, generation: Generation, made: _Made, th
             place=made.entry.id,
             remedy="Nothing: it is made again.",
         )
-
-
-def _encoded(message: StoredMessage) -> bytes:
-    if message.encoded is None:
-        raise ArchiveInvalidError(
-            "the bytes of an unarchived message are gone", place=f"message {message.sequence}"
-        )
-    return message.encoded
 
 
 def _span(windows: Sequence[Window]) -> dict[str, int]:

@@ -1,8 +1,8 @@
 """``fetch_index``: fetch the index that the newest link names, and see what is lacking here.
 
 A community whose history was only added to goes on in the same lineage, and only what is new is
-fetched. One whose history was rewritten begins a new lineage with files of its own. When more of the
-archives that are here in part was chosen, the link is followed once more.
+fetched. One whose history was rewritten begins a new lineage with files of its own. When more is
+chosen of a history that is here in part, its link is followed once more.
 """
 
 from __future__ import annotations

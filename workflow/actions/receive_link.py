@@ -131,10 +131,10 @@ class FollowUnsigned:
         """Store the link as the newest one with the condition that says so, or refuse it."""
         store, now = self.tools.store, self.tools.clock.now()
         id = store.community(tx, self.community).id
-        facts = self.tools.facts(tx, id)
+        facts, known = self.tools.facts(tx, id), store.link(tx, id)
         if _is_in_control(facts):
             raise refused(Reason.TO_THE_OWNER, id)
-        if facts.link_clock > 0 or facts.announced_clock > 0:
+        if (known is not None and known.clock > 0) or facts.announced_clock > 0:
             raise refused(Reason.SIGNED_IS_KNOWN, id)
         _check_locator(self.tools, id, self.locator)
         store.set_link(tx, Link(id, 0, self.locator, b"", now, now))

@@ -8,6 +8,7 @@ Whatever happens later, the same bytes are sent, as often as it takes.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Final
 
 from loguru import logger
@@ -17,7 +18,7 @@ from workflow.actions.retiring import retire
 from workflow.actions.tools import Tools
 from workflow.archive.announcement import Announcement, sign
 from workflow.archive.index import IndexEntry
-from workflow.errors import ContentDamagedError
+from workflow.errors import ContentDamagedError, LocatorInvalidError
 from workflow.files.folder import stretch
 from workflow.files.torrents import is_described, mend, write_described
 from workflow.ports import records
@@ -41,14 +42,14 @@ async def seed_torrent(tools: Tools, work: Work) -> Answer[Event]:
             tools.store.archives_here(tx, generation),
         )
     )
-    ranges = None
     try:
         if len(here) < len(entries):
             ranges = [Range(one.id, one.offset, one.size) for one in here]
             await _complete_part(tools, work, content, generation)
+            locator = await tools.carrier.publish(content, generation.locator, ranges)
         else:
             await work.in_thread(lambda: _complete(content, generation, entries))
-        locator = await tools.carrier.publish(content, generation.locator, ranges)
+            locator = await tools.carrier.publish(content, _own_locator(tools, generation))
     except ContentDamagedError as error:
         repaired_at = await work.read(lambda tx: tools.store.repaired_at(tx, work.id))
         if not generation.locator or tools.clock.now() - repaired_at < REPAIR_AGAIN:
@@ -69,6 +70,15 @@ async def seed_torrent(tools: Tools, work: Work) -> Answer[Event]:
     if not is_control_node(facts):
         await retire(tools, work, locator)
     return Answer(Event.TORRENT_SEEDED, writes)
+
+
+def _own_locator(tools: Tools, generation: Generation) -> str:
+    """Its locator, unless that is another carrier's: then it is new to this one."""
+    if generation.locator:
+        with suppress(LocatorInvalidError):
+            tools.carrier.check_locator(generation.locator)
+            return generation.locator
+    return ""
 
 
 def _complete(content: Content, generation: Generation, entries: list[IndexEntry]) -> None:

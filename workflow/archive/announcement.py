@@ -185,7 +185,7 @@ def from_line(text: str) -> tuple[str, bytes]:
     found = _LINE.fullmatch(line)
     if found is None:
         raise AnnouncementInvalidError(
-            f"an announcement by hand is one line: {LINE_PREFIX}<community id>:<letters and digits>",
+            f"an announcement is one line: {LINE_PREFIX}<community id>:<letters and digits>",
             remedy="Copy the whole line, without breaks.",
         )
     community, encoded = found.groups()

@@ -89,6 +89,13 @@ class Filling:
         self.length += measure.length
         self.count += count
 
+    def fill(self, measures: Iterable[Measure]) -> None:
+        """Messages one after another, until there is no room for the next."""
+        for measure in measures:
+            if not self.takes(measure):
+                return
+            self.add(measure)
+
 
 def chunked(
     messages: Iterable[T],
@@ -126,10 +133,16 @@ def archive_head(window: Window, topics: Iterable[bytes]) -> bytes:
     return field(_METADATA, encode_metadata(window, topics))
 
 
+@lru_cache(maxsize=4096)
+def frame(length: int) -> bytes:
+    """Tag and length before a message of so many bytes."""
+    return varint(_MESSAGES << 3 | LENGTH_DELIMITED) + varint(length)
+
+
 def framed(encoded_messages: Iterable[bytes]) -> bytes:
     """Encoded messages as an archive holds them, each with tag and length before it."""
     messages = list(encoded_messages)
-    frames = map(_frame, map(len, messages))
+    frames = map(frame, map(len, messages))
     return b"".join(chain.from_iterable(zip(frames, messages, strict=True)))
 
 
@@ -153,27 +166,35 @@ def decode_archive(raw: bytes, entry: IndexEntry) -> tuple[ArchivedMessage, ...]
     than an archive may have, metadata or a version that its ``entry`` does not have, and a
     message outside the window or the topics.
     """
-    return tuple(map(ArchivedMessage.of, _checked(raw, entry).messages))
+    archive, _ = _checked(raw, entry)
+    messages = tuple(map(ArchivedMessage.of, archive.messages))
+    _check_messages(((one.timestamp, one.topic) for one in messages), entry)
+    return messages
 
 
 def unpack_archive(raw: bytes, entry: IndexEntry) -> list[EncodedMessage]:
-    """The same messages, encoded again one by one, ready to be stored.
+    """The same messages, each encoded as we would, ready to be stored.
 
     Whatever else the bytes of a message held is gone. Raises what ``decode_archive`` raises.
     """
-    archive = _checked(raw, entry)
+    archive, encoded = _checked(raw, entry)
     archive.DiscardUnknownFields()
-    return list(map(EncodedMessage.of, archive.messages))
+    again = archive.SerializeToString()  # In it, each message lies as it would be encoded alone.
+    if again != raw:
+        _, encoded = _split(again)
+    messages = EncodedMessage.of(archive.messages, encoded)
+    _check_messages(((one.time, one.topic) for one in messages), entry)
+    return messages
 
 
-def _checked(raw: bytes, entry: IndexEntry) -> WakuMessageArchive:
+def _checked(raw: bytes, entry: IndexEntry) -> tuple[WakuMessageArchive, list[bytes]]:
+    """The archive, whose messages are yet to be checked, and these as they lie in it."""
     if len(raw) > MAX_RAW_SIZE:
         raise ArchiveInvalidError(
             f"an archive of {len(raw)} bytes is longer than {MAX_RAW_SIZE}", place=entry.id
         )
     try:
-        found = fields(raw, at_most=1 + MAX_MESSAGES)
-        stated = [raw[start:end] for number, start, end in found if number == _METADATA]
+        stated, messages = _split(raw)
         if stated != [encode_metadata(entry.window, entry.topics)]:
             raise ArchiveInvalidError(
                 "the archive's metadata is not that of its index entry", place=entry.id
@@ -185,25 +206,29 @@ def _checked(raw: bytes, entry: IndexEntry) -> WakuMessageArchive:
         raise ArchiveInvalidError(
             f"archives of version {archive.version} are not known", place=entry.id
         )
-    _check_messages(archive, entry)
-    return archive
+    return archive, messages
 
 
-def _check_messages(archive: WakuMessageArchive, entry: IndexEntry) -> None:
-    topics = frozenset(entry.topics)
-    for number, message in enumerate(archive.messages):
-        if not entry.start <= message.timestamp < entry.end:
+def _split(archive: bytes) -> tuple[list[bytes], list[bytes]]:
+    """What an archive says of itself, and its messages, uninterpreted. Raises ``WireError``."""
+    stated: list[bytes] = []
+    messages: list[bytes] = []
+    for number, start, end in fields(archive, at_most=1 + MAX_MESSAGES):
+        if number == _MESSAGES:
+            messages.append(archive[start:end])
+        elif number == _METADATA:
+            stated.append(archive[start:end])
+    return stated, messages
+
+
+def _check_messages(places: Iterable[tuple[int, bytes]], entry: IndexEntry) -> None:
+    start, end, topics = entry.start, entry.end, frozenset(entry.topics)
+    for number, (time, topic) in enumerate(places):
+        if not start <= time < end:
             raise ArchiveInvalidError(
-                f"message {number} is of {message.timestamp}, outside the archive's window",
-                place=entry.id,
+                f"message {number} is of {time}, outside the archive's window", place=entry.id
             )
-        if message.topic not in topics:
+        if topic not in topics:
             raise ArchiveInvalidError(
                 f"message {number} is on none of the archive's topics", place=entry.id
             )
-
-
-@lru_cache(maxsize=4096)
-def _frame(length: int) -> bytes:
-    """Tag and length before a message of so many bytes."""
-    return varint(_MESSAGES << 3 | LENGTH_DELIMITED) + varint(length)

@@ -9,7 +9,7 @@ walks over the outermost fields without building anything.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import Final
 
 LENGTH_DELIMITED: Final = 2
 """The wire type of bytes, strings and messages."""
@@ -22,14 +22,6 @@ _MAX_VARINT_LENGTH: Final = 10
 
 class WireError(ValueError):
     """Bytes are not protobuf, or hold more fields than the caller allows."""
-
-
-class Field(NamedTuple):
-    """One field, unparsed: its content is ``data[start:end]``."""
-
-    number: int
-    start: int
-    end: int
 
 
 def varint(value: int) -> bytes:
@@ -47,35 +39,46 @@ def field(number: int, content: bytes) -> bytes:
     return varint(number << 3 | LENGTH_DELIMITED) + varint(len(content)) + content
 
 
-def fields(data: bytes, *, at_most: int) -> Iterator[Field]:
-    """The outermost fields of ``data``, in order.
+def fields(data: bytes, *, at_most: int) -> Iterator[tuple[int, int, int]]:
+    """The outermost fields of ``data``, in order: number, start and end of each, unparsed.
 
     Raises ``WireError`` where ``data`` stops being protobuf, and when fields are left after
     ``at_most`` of them: however hostile ``data`` is, that is all the work it can cause.
     """
-    position = 0
+    position, size = 0, len(data)
     for _ in range(at_most):
-        if position == len(data):
+        if position == size:
             return
-        tag, start = _read_varint(data, position)
+        tag, start = data[position], position + 1
+        if tag >= _MORE:
+            tag, start = _read_varint(data, position)
         number, wire_type = tag >> 3, tag & 7
         if wire_type == LENGTH_DELIMITED:
-            length, start = _read_varint(data, start)
-            end = start + length
-        elif wire_type == _VARINT:
-            _, end = _read_varint(data, start)
-        elif wire_type in _FIXED_WIDTHS:
-            end = start + _FIXED_WIDTHS[wire_type]
+            # Nearly all lengths have two bytes: a call for each is half of the time of all this.
+            if start + 1 < size and data[start] >= _MORE > data[start + 1]:
+                end = start + 2 + (data[start] & 0x7F | data[start + 1] << 7)
+                start += 2
+            else:
+                length, start = _read_varint(data, start)
+                end = start + length
+        elif wire_type == _VARINT or wire_type in _FIXED_WIDTHS:
+            end = _end_of_number(data, start, wire_type)
         else:
             raise WireError(f"unknown wire type {wire_type} at byte {position}")
         if number == 0:
             raise WireError(f"field number 0 at byte {position}")
-        if end > len(data):
+        if end > size:
             raise WireError(f"field {number} at byte {position} is cut off")
-        yield Field(number, start, end)
+        yield number, start, end
         position = end
-    if position < len(data):
+    if position < size:
         raise WireError(f"more than {at_most} fields")
+
+
+def _end_of_number(data: bytes, start: int, wire_type: int) -> int:
+    if wire_type == _VARINT:
+        return _read_varint(data, start)[1]
+    return start + _FIXED_WIDTHS[wire_type]
 
 
 def _read_varint(data: bytes, position: int) -> tuple[int, int]:

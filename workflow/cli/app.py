@@ -81,9 +81,7 @@ app.add_typer(community, name="community")
 app.add_typer(archive, name="archive")
 app.command(epilog=examples("announce gardeners", "announce gardeners --take-over"))(announce)
 app.add_typer(announcement, name="announcement")
-app.command(
-    epilog=examples("join gardeners.announcement --name gardeners", "join 0x02ab...")
-)(join)
+app.command(epilog=examples("join gardeners.announcement --name gardeners", "join 0x02ab..."))(join)
 app.command(
     epilog=examples(
         "fetch gardeners.announcement --name gardeners",

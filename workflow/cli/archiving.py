@@ -128,7 +128,7 @@ async def _announce(
         look = await watch(
             asking, known.id, known.name,
             lambda look: look["is_at_rest"] and look["announced_clock"] > before["announced_clock"],
-            as_json=as_json, patience=PATIENCE,
+            otherwise="there is nothing to announce", as_json=as_json, patience=PATIENCE,
         )  # fmt: skip
         if as_json:
             say_event({"event": "done", **look})

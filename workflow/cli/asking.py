@@ -28,7 +28,9 @@ class Asking(Protocol):
 
     is_own: bool
 
-    async def __call__(self, verb: str, instance: str = "", **arguments: object) -> Mapping[str, Any]:
+    async def __call__(
+        self, verb: str, instance: str = "", **arguments: object
+    ) -> Mapping[str, Any]:
         """The answer's details. Raises the error that the node answered with."""
 
 
@@ -40,7 +42,9 @@ class Remote:
     def __init__(self, data_dir: Path) -> None:
         self._data_dir = data_dir
 
-    async def __call__(self, verb: str, instance: str = "", **arguments: object) -> Mapping[str, Any]:
+    async def __call__(
+        self, verb: str, instance: str = "", **arguments: object
+    ) -> Mapping[str, Any]:
         """Leave a command in the inbox and wait for its answer."""
         from uuid import uuid4  # noqa: PLC0415 - as all here, when it is needed.
 
@@ -65,7 +69,9 @@ class Own:
     def __init__(self, node: Node) -> None:
         self._node = node
 
-    async def __call__(self, verb: str, instance: str = "", **arguments: object) -> Mapping[str, Any]:
+    async def __call__(
+        self, verb: str, instance: str = "", **arguments: object
+    ) -> Mapping[str, Any]:
         """Have it done at once."""
         from workflow.commanding import asked, perform  # noqa: PLC0415
 
@@ -101,7 +107,9 @@ async def acting(data_dir: Path, networking: Networking) -> AsyncGenerator[Askin
         yield Own(node)
 
 
-def ask_once(data_dir: Path, verb: str, instance: str = "", **arguments: object) -> Mapping[str, Any]:
+def ask_once(
+    data_dir: Path, verb: str, instance: str = "", **arguments: object
+) -> Mapping[str, Any]:
     """Have one thing done, by whoever runs or by ourselves; returns the answer's details."""
     quiet()
     return asyncio.run(Remote(data_dir)(verb, instance, **arguments))

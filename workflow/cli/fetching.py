@@ -1,12 +1,12 @@
-"""``join``, ``fetch``, ``peers`` and ``announcement show``: the member's side, and what it passes on."""
+"""``join``, ``fetch``, ``peers``, ``announcement show``: the member's side, and what it tells."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple
 
 import typer
 
@@ -18,7 +18,6 @@ from workflow.cli.spans import window_of
 from workflow.cli.transcript import size
 from workflow.cli.watching import Look, watch
 from workflow.cli.words import note, say, say_event, say_json, table
-
 
 PATIENCE: Final = 180.0
 """Seconds in which something has to happen."""
@@ -141,13 +140,15 @@ async def _fetch(
     as_json: bool,
 ) -> None:
     async with acting(data_dir, networking) as asking:
+        before = _bytes_here(data_dir, wanted.community)
         await _begin(asking, wanted, name, choice)
         await asking("try_again", wanted.community)
         look = await watch(
             asking, wanted.community, name or wanted.community[:12], _is_fetched,
-            as_json=as_json, patience=PATIENCE,
+            otherwise="no announcement of it has been heard", as_json=as_json, patience=PATIENCE,
         )  # fmt: skip
         summary = _summary(data_dir, wanted.community)
+        summary["fetched"] = summary["bytes"] - before
         if as_json:
             say_event({"event": "done", **look, **summary})
         else:
@@ -161,10 +162,7 @@ def _is_fetched(look: Look) -> bool:
     return bool(look["is_at_rest"] and look["generation"] and not look["is_wanting"])
 
 
-@networked
-def peers(
-    community: CommunityName, *, as_json: AsJson = False, data_dir: DataDir, networking: Networking
-) -> None:
+def peers(community: CommunityName, *, as_json: AsJson = False, data_dir: DataDir) -> None:
     """Show with whom a community's archives are exchanged, right now."""
     quiet()
     view = view_of(data_dir)
@@ -247,6 +245,15 @@ def _read_target(text: str, of: str, data_dir: Path) -> _Target:
         return _Target(view.journal.run(lambda tx: find(view, tx, text)).id)
 
 
+def _bytes_here(data_dir: Path, id: str) -> int:
+    """Bytes of archives that are on this disk; none of a community that is not known."""
+    from workflow.errors import UnknownCommunityError  # noqa: PLC0415
+
+    with suppress(UnknownCommunityError):
+        return int(_summary(data_dir, id)["bytes"])
+    return 0
+
+
 def _summary(data_dir: Path, id: str) -> dict[str, Any]:
     """What of a community is here now, counted without reading the archives again."""
     view = view_of(data_dir)
@@ -275,7 +282,8 @@ def _say_summary(summary: dict[str, Any], look: Look) -> None:
     is_all = not summary["waiting"] and not summary["quarantined"]
     which = "the chosen archives" if summary["not_chosen"] else "all archives"
     say(f"{summary['name']}: {f'{which} are' if is_all else f'NOT {which} could be'} imported.")
-    say(f"  archives   {summary['archives']:,}, {size(summary['bytes'])}")
+    say(f"  archives   {summary['archives']:,}, {size(summary['bytes'])},"
+        f" of which {size(summary['fetched'])} were fetched now")  # fmt: skip
     if summary["not_chosen"]:
         say(f"  not chosen {summary['not_chosen']:,}")
     say(f"  messages   {summary['messages']:,}")

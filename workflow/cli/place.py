@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from workflow.ports.work import Transaction
 
 KEYS: Final = "keys"
-PASSPHRASE_FILE: Final = "COMMUNITY_ARCHIVES_PASSPHRASE_FILE"
+PASSPHRASE_FILE: Final = "COMMUNITY_ARCHIVES_PASSPHRASE_FILE"  # noqa: S105 - only where it lies.
 SCRATCH: Final = "carrier"
 """What is being downloaded and has no place of its own yet."""
 
@@ -62,13 +62,18 @@ def node_at(data_dir: Path) -> Node:
     return open_node(data_dir, **ports(data_dir))
 
 
-def acting_node_at(data_dir: Path, networking: Networking) -> Node:
+def acting_node_at(data_dir: Path, networking: Networking, *, is_silent: bool = False) -> Node:
     """The same node with its networks: BitTorrent, and messages between nodes on this machine.
 
-    Raises ``DataDirectoryError``, ``ConfigurationError`` for networks that cannot be as asked.
+    A silent one neither hears nor sends messages. Raises ``DataDirectoryError``, and
+    ``ConfigurationError`` for networks that cannot be as asked.
     """
     from workflow.adapters.carrier.bittorrent.carrier import BitTorrentCarrier  # noqa: PLC0415
     from workflow.adapters.clock.system import SystemClock  # noqa: PLC0415
+    from workflow.adapters.messaging.in_process import (  # noqa: PLC0415
+        InProcessMessaging,
+        MessageNetwork,
+    )
     from workflow.adapters.messaging.local import LocalMessaging  # noqa: PLC0415
     from workflow.adapters.store.facts import Timing  # noqa: PLC0415
     from workflow.assembly import open_node  # noqa: PLC0415
@@ -80,7 +85,9 @@ def acting_node_at(data_dir: Path, networking: Networking) -> Node:
         data_dir,
         clock=clock,
         carrier=BitTorrentCarrier(networking.settings(), data_dir / SCRATCH),
-        messaging=LocalMessaging(networking.folder, clock),
+        messaging=InProcessMessaging(MessageNetwork(clock))
+        if is_silent
+        else LocalMessaging(networking.folder, clock),
         keys=keys,
         timing=Timing(settle_quiet=networking.settle, settle_limit=6 * networking.settle),
     )

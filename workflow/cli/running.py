@@ -40,6 +40,7 @@ def run(*, as_json: AsJson = False, data_dir: DataDir, networking: Networking) -
 async def _run(data_dir: Path, networking: Networking, as_json: bool) -> None:
     import asyncio  # noqa: PLC0415
     import signal  # noqa: PLC0415
+
     from workflow.adapters.clock.system import SystemClock  # noqa: PLC0415
     from workflow.commanding import perform  # noqa: PLC0415
     from workflow.engine.inbox import Inbox, serve  # noqa: PLC0415
@@ -71,6 +72,7 @@ async def _run(data_dir: Path, networking: Networking, as_json: bool) -> None:
     async with node:
         if await node.engine.run(lambda tx: state_of(tx, "node", THE_NODE)) == "DISABLED":
             note("Archives are disabled for the whole node: nothing will be done.")
+
         async def answer(command: Command) -> Outcome:
             outcome = await perform(node, command)
             names.update({known.id: known.name for known in await node.communities()})

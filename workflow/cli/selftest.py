@@ -70,9 +70,9 @@ async def _both(
         async with acting(data_dir, networking) as holder:
             await watch(
                 holder, known.id, known.name, lambda look: bool(look["is_live"]),
-                as_json=as_json, patience=PATIENCE,
+                otherwise="its archives are not live", as_json=as_json, patience=PATIENCE,
             )  # fmt: skip
-            async with acting_node_at(Path(directory), networking) as stranger:
+            async with acting_node_at(Path(directory), networking, is_silent=True) as stranger:
                 await stranger.enable()
                 await stranger.join(known.id, known.name)
                 await stranger.choose(known.id, choice)

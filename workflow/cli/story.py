@@ -21,7 +21,7 @@ from workflow.assembly import ARCHIVES
 from workflow.cli.options import DATA_DIR
 from workflow.cli.place import view_of
 from workflow.cli.transcript import size
-from workflow.cli.words import moment, note, say, span
+from workflow.cli.words import moment, say, span
 from workflow.errors import ConfigurationError, WorkFailedError
 from workflow.ports.clock import Clock
 
@@ -156,6 +156,7 @@ class Story:
         self._export = export
         self._clock = clock
         self._nodes = {name: Node(name, folder) for name in (CONTROL, MEMBER, NEWCOMER)}
+        self._id = ""
         self._promises: list[bool] = []
 
     async def told(self) -> bool:
@@ -178,7 +179,8 @@ class Story:
         node = self._nodes[CONTROL]
         self._folder.mkdir(parents=True, exist_ok=True)
         say(f"{CONTROL} creates a community, and imports what it said until now.\n")
-        await node.do("community", "create", NAME)
+        created = await node.do("community", "create", NAME)
+        self._id = created.split()[-1]
         if self._export is None:
             export = self._folder / "export.jsonl"
             export.write_text("\n".join(map(json.dumps, made_export(self._weeks))))
@@ -188,7 +190,6 @@ class Story:
         say("\nIt keeps running, and is asked to archive at once instead of in an hour.\n")
         await node.run()
         await node.do("archive", "now", NAME)
-        self._id = (await node.do("announcement", "show", NAME)).split(":")[2]
         return node.kept()
 
     async def _fetch(self, name: str, owner: Kept) -> Kept:

@@ -20,6 +20,8 @@ EVERY: Final = 0.1
 """Seconds between two looks at a node of our own."""
 EVERY_REMOTE: Final = 0.5
 """Seconds between two looks at somebody else's, which cost a row each."""
+RESTED: Final = 5.0
+"""Seconds at rest after which nothing more is expected: what was sent may be on its way."""
 
 
 async def watch(
@@ -28,13 +30,14 @@ async def watch(
     label: str,
     until: Callable[[Look], bool],
     *,
+    otherwise: str = "nothing more is to be done",
     as_json: bool,
     patience: float,
 ) -> Look:
     """Look again and again until it is so; returns the last look.
 
-    Raises ``WorkFailedError`` when the node has given up for now, and when nothing has changed for
-    ``patience`` seconds.
+    Raises ``WorkFailedError`` when the node has given up for now, ``otherwise`` in words when it
+    has come to rest without it, and when nothing has changed for ``patience`` seconds.
     """
     from workflow.errors import WorkFailedError  # noqa: PLC0415 - as all here, when it is needed.
 
@@ -50,6 +53,8 @@ async def watch(
                 return look
             if look["state"] == "idle" and look["reason"]:
                 raise WorkFailedError(str(look["reason"]), place=label)
+            if look["is_at_rest"] and unchanged >= RESTED:
+                raise WorkFailedError(otherwise, place=label)
             if unchanged >= patience:
                 raise WorkFailedError(f"nothing happens in '{look['state']}'", place=label)
             await asyncio.sleep(every)

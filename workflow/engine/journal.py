@@ -30,7 +30,7 @@ Query = Callable[[Transaction], T]
 Probe = Callable[[str], None]
 
 APPLICATION_ID: Final = 0x434F4D41  # "COMA": SQLite keeps it in the file's header.
-SET_PAGE_SIZE: Final = "PRAGMA page_size=8192"
+SET_PAGE_SIZE: Final = "PRAGMA page_size=16384"
 """In a new file: messages of some hundred bytes are written faster than on SQLite's 4096 bytes."""
 SET_CACHE_SIZE: Final = "PRAGMA cache_size=-16384"
 """KiB of pages in memory: bulk imports then write each page about once."""
@@ -230,6 +230,10 @@ def connect(path: Path | str, *, read_only: bool = False) -> sqlite3.Connection:
                 check_same_thread=False,
             )
         else:
+            # Whether bytes or None must be adapted, sqlite3 finds out by an exception that nobody
+            # sees, a third of the time of an insert; an adapter is found at once.
+            sqlite3.register_adapter(bytes, bytes.__bytes__)
+            sqlite3.register_adapter(type(None), _unchanged)
             connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             connection.execute(SET_PAGE_SIZE)
             connection.execute("PRAGMA synchronous=FULL")
@@ -245,6 +249,10 @@ def connect(path: Path | str, *, read_only: bool = False) -> sqlite3.Connection:
     except sqlite3.DatabaseError as error:
         raise JournalDamagedError(f"the database is damaged: {error}", place=str(path)) from error
     return connection
+
+
+def _unchanged(value: T) -> T:
+    return value
 
 
 def identify(connection: sqlite3.Connection, place: str) -> None:

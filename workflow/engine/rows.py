@@ -114,9 +114,7 @@ class Outcome:
     def from_json(cls, told: Mapping[str, Any]) -> Outcome:
         """What ``as_json`` said, parsed."""
         steps = [Recorded(**{**step, "signals": tuple(step["signals"])}) for step in told["steps"]]
-        return cls(
-            steps, told["refusal"], is_repeat=told["is_repeat"], details=told["details"]
-        )
+        return cls(steps, told["refusal"], is_repeat=told["is_repeat"], details=told["details"])
 
     def join(self, other: Outcome) -> None:
         """Add what another part of the same transaction did."""

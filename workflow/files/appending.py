@@ -1,26 +1,22 @@
 """New archives behind the committed bytes of ``data``.
 
-An archive is a stream: its metadata, then messages that were stored already encoded, each with a
-tag and a length before it. Bytes are hashed in the same pass in which they are written, and only
-new pieces are: each archive begins on a piece, so the old pieces never change.
+An archive is a stream: its metadata, then messages, each with a tag and a length before it. Bytes
+are hashed in the same pass in which they are written, and only new pieces are: each archive begins
+on a piece, so the old pieces never change.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
-from typing import Final
+from collections.abc import Callable
 
-from workflow.archive.codec import archive_head, framed
+from workflow.archive.codec import archive_head
 from workflow.archive.index import IndexEntry
 from workflow.archive.torrent import PieceHasher
 from workflow.archive.windows import Window
 from workflow.errors import ContentDamagedError
 from workflow.files.folder import open_own, write_all
 from workflow.ports.carrier import Content
-
-BUFFER: Final = 1024 * 1024
-"""Bytes that are written and hashed at once."""
 
 
 class Appending:
@@ -33,7 +29,6 @@ class Appending:
         self._content = content
         self._seal = seal
         self._hasher = PieceHasher()
-        self._buffer = bytearray()
         self._plain = bytearray()
         self._descriptor = -1
         self._window: Window | None = None
@@ -50,11 +45,14 @@ class Appending:
         if self._descriptor < 0:
             self._descriptor = _opened(self._content)
         self._window, self._topics, self._start = window, topics, self._length
-        self._add(archive_head(window, topics))
+        self.add(archive_head(window, topics))
 
-    def add(self, messages: Iterable[bytes]) -> None:
-        """More messages for the archive that was begun."""
-        self._add(framed(messages))
+    def add(self, framed: bytes | bytearray) -> None:
+        """More messages, each with its frame, for the archive that was begun."""
+        if self._seal is not None:
+            self._plain += framed
+        else:
+            self._pass_on(framed)
 
     def end(self) -> IndexEntry:
         """End the archive: pad it to whole pieces, and say where it lies."""
@@ -76,7 +74,6 @@ class Appending:
 
     def finish(self) -> bytes:
         """Sync ``data``; returns the hashes (20 bytes each) of the pieces that are new."""
-        self._flush()
         os.fsync(self._descriptor)
         self.close()
         return self._hasher.hashes()
@@ -87,22 +84,10 @@ class Appending:
             os.close(self._descriptor)
             self._descriptor = -1
 
-    def _add(self, plain: bytes) -> None:
-        if self._seal is not None:
-            self._plain += plain
-        else:
-            self._pass_on(plain)
-
-    def _pass_on(self, raw: bytes) -> None:
+    def _pass_on(self, raw: bytes | bytearray) -> None:
+        write_all(self._descriptor, raw)
+        self._hasher.update(raw)
         self._length += len(raw)
-        self._buffer += raw
-        if len(self._buffer) >= BUFFER:
-            self._flush()
-
-    def _flush(self) -> None:
-        write_all(self._descriptor, self._buffer)
-        self._hasher.update(self._buffer)
-        self._buffer.clear()
 
 
 def _opened(content: Content) -> int:

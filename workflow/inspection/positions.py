@@ -99,15 +99,15 @@ def _step(data: bytes, offset: int, schema: _Schema) -> tuple[_Schema | None, by
     before, seen = 0, 0
     try:
         for found in fields(data, at_most=_AT_MOST):
-            if offset < found.end:
+            number, start, end = found
+            if offset < end:
                 break
-            seen += found.number in schema.many
-            before = found.end
+            seen += number in schema.many
+            before = end
         else:
             return None, data, offset, "behind the last field"
     except WireError:
         return None, data, offset, f", not readable from its byte {before} on"
-    number, start, end = found
     inner = schema.inner.get(number)
     content = data[start:end]
     name = schema.names.get(number, "")

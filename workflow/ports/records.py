@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
+from workflow.archive.codec import Filling
 from workflow.archive.index import IndexEntry
 from workflow.errors import ChoiceRefusedError
 
@@ -187,6 +188,17 @@ class StoredMessage(NamedTuple):
     def place(self) -> Place:
         """Where it stands in the total order."""
         return Place(self.time, self.topic, self.sequence)
+
+
+class Page(NamedTuple):
+    """Messages for an archive, ``framed`` as it holds them; none when it takes no more.
+
+    ``filling`` is how full the archive is with them, ``last`` the place of the last of them.
+    """
+
+    framed: bytearray
+    filling: Filling
+    last: Place
 
 
 @dataclass(frozen=True, slots=True)

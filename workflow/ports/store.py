@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol
 
+from workflow.archive.codec import Filling
 from workflow.archive.index import IndexEntry
 from workflow.archive.message import EncodedMessage
 from workflow.archive.ratchet import RatchetKey
@@ -17,6 +18,7 @@ from workflow.ports.records import (
     Community,
     Generation,
     Link,
+    Page,
     Place,
     StoredMessage,
     Tally,
@@ -144,14 +146,17 @@ class Store(Protocol):
         community: str,
         window: Window,
         *,
-        after: Place | None,
+        after: Place,
         through: int,
         at_least: int,
-    ) -> list[StoredMessage]:
+        filling: Filling,
+    ) -> Page:
         """A page of a window's unarchived messages in archive order (time, topic, sequence).
 
-        Only those that were stored up to the sequence ``through``. A page ends with the message
-        that makes it ``at_least`` so many bytes; an empty one is the end.
+        Those behind a place that were stored up to the sequence ``through``, and only as many as
+        an archive takes that is so full. A page ends with the message that makes it ``at_least``
+        so many bytes. Raises ``ArchiveInvalidError`` when the bytes of a message are gone, and
+        when it is too large for any archive.
         """
 
     def messages(
@@ -172,13 +177,13 @@ class Store(Protocol):
         self,
         tx: Transaction,
         community: str,
-        first: Place,
+        after: Place,
         last: Place,
         *,
         through: int,
         archive: str,
     ) -> int:
-        """The unarchived messages between two places, both included, are held by this archive.
+        """The unarchived messages behind a place, up to the ``last``, are held by this archive.
 
         Only those that were stored up to the sequence ``through``. Returns how many.
         """

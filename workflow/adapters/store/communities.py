@@ -17,19 +17,22 @@ COMMUNITY_BY_ID: Final = COMMUNITY + " WHERE id = ?"
 COMMUNITY_BY_NAME: Final = COMMUNITY + " WHERE name = ?1 OR substr(id, 1, length(?1)) = ?1"
 COMMUNITIES: Final = COMMUNITY + " ORDER BY name, id"
 
-_NUMBER: Final = "(SELECT number FROM community WHERE id = ?)"
 FORGET: Final = (
-    "DELETE FROM archived WHERE sequence IN"
-    f" (SELECT sequence FROM message WHERE community = {_NUMBER})",
-    f"DELETE FROM unarchived WHERE community = {_NUMBER}",
-    f"DELETE FROM message WHERE community = {_NUMBER}",
-    *(
-        f"DELETE FROM {table} WHERE community = ?"
-        for table in ("archive", "generation", "announcement", "link", "refusal", "ratchet_key",
-                      "channel")
+    (
+        "DELETE FROM archived WHERE sequence IN (SELECT m.sequence FROM message m"
+        " JOIN community c ON c.number = m.community WHERE c.id = ?)"
     ),
+    "DELETE FROM unarchived WHERE community = (SELECT number FROM community WHERE id = ?)",
+    "DELETE FROM message WHERE community = (SELECT number FROM community WHERE id = ?)",
+    "DELETE FROM archive WHERE community = ?",
+    "DELETE FROM generation WHERE community = ?",
+    "DELETE FROM announcement WHERE community = ?",
+    "DELETE FROM link WHERE community = ?",
+    "DELETE FROM refusal WHERE community = ?",
+    "DELETE FROM ratchet_key WHERE community = ?",
+    "DELETE FROM channel WHERE community = ?",
     "DELETE FROM community WHERE id = ?",
-)  # fmt: skip
+)
 
 
 class SqliteCommunities:

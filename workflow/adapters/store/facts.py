@@ -162,7 +162,8 @@ class CommunityFacts:
             torrent_was_seeded=seeded_at is not None,
             announced_clock=announced_clock or 0,
             announce_due_at=announce_due_at,
-            link_clock=link_clock or 0,
+            # An unsigned link (0) is newer than none at all, and older than all that were signed.
+            link_clock=0 if link_clock is None else max(link_clock, 1),
             link_locator=link_locator or "",
             link_first_at=link_first_at or 0.0,
             link_last_at=link_last_at or 0.0,

@@ -36,7 +36,9 @@ RELEASED: Final = (
     " FROM archive a JOIN archived h ON h.archive = a.number JOIN message m USING (sequence)"
     " WHERE a.community = ? AND a.lineage <> ? AND m.encoded IS NOT NULL"
 )
-RELEASE: Final = "INSERT INTO unarchived SELECT m.community, m.time, m.topic, m.sequence" + RELEASED
+RELEASE: Final = (
+    "INSERT INTO unarchived SELECT m.community, m.time, m.topic, m.sequence, m.weight" + RELEASED
+)
 FORGET_RELEASED: Final = (
     "DELETE FROM archived WHERE sequence IN (SELECT m.sequence"  # noqa: S608 - written above.
     + RELEASED

@@ -4,26 +4,35 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from typing import Final, cast
+from dataclasses import replace
+from itertools import chain
+from typing import Final, TypeAlias, cast
 
+from workflow.archive.codec import Filling, Measure, frame
 from workflow.archive.index import IndexEntry
 from workflow.archive.message import EncodedMessage
 from workflow.archive.windows import Window, window_containing
-from workflow.ports.records import Place, StoredMessage, Tally
+from workflow.errors import ArchiveInvalidError
+from workflow.ports.records import Page, Place, StoredMessage, Tally
 from workflow.ports.work import Transaction
 
+Due: TypeAlias = tuple[int, int, bytes, int, int, int]
+
 START: Final = Place(-(2**62), b"", 0)
-INSERT: Final = (
+INSERT: Final = (  # From time on, the fields of an EncodedMessage in their order.
     "INSERT OR IGNORE INTO message"
-    " (community, time, topic, digest, weight, stored_at, origin, encoded)"
+    " (community, stored_at, time, topic, encoded, digest, weight, origin)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 )
-UNARCHIVED: Final = (
-    "SELECT u.sequence, u.time, u.topic, m.encoded, m.weight"
-    " FROM unarchived u JOIN message m USING (sequence)"
-    " WHERE u.community = ? AND (u.time, u.topic, u.sequence) > (?, ?, ?) AND u.time < ?"
-    " AND u.sequence <= ? ORDER BY u.time, u.topic, u.sequence"
+DUE: Final = (
+    "FROM unarchived u {} WHERE u.community = ?"
+    " AND (u.time, u.topic, u.sequence) > (?, ?, ?) AND u.time < ? AND u.sequence <= ?"
+    " ORDER BY u.time, u.topic, u.sequence"
 )
+ENCODED: Final = f"SELECT m.encoded {DUE.format('JOIN message m USING (sequence)')}"
+WEIGHTS: Final = f"SELECT u.weight {DUE.format('')} LIMIT ?"
+WEIGHT: Final = f"SELECT sum(weight) FROM ({WEIGHTS})"  # noqa: S608 - written above.
+PLACE: Final = f"SELECT u.time, u.topic, u.sequence {DUE.format('')} LIMIT 1 OFFSET ?"
 MESSAGES: Final = (
     "SELECT m.sequence, m.time, m.topic, m.encoded, m.weight, a.instance, m.digest"
     " FROM message m LEFT JOIN archived h USING (sequence)"
@@ -38,7 +47,7 @@ TALLIES: Final = (  # Division cuts towards zero, so all times are first moved b
     " GROUP BY (m.time - ?2 + 1000000 * ?3) / ?3, m.topic ORDER BY min(m.time), m.topic"
 )
 BETWEEN: Final = (
-    " FROM unarchived WHERE community = ? AND (time, topic, sequence) >= (?, ?, ?)"
+    " FROM unarchived WHERE community = ? AND (time, topic, sequence) > (?, ?, ?)"
     " AND (time, topic, sequence) <= (?, ?, ?) AND sequence <= ?"
 )
 MARK_ARCHIVED: Final = "INSERT INTO archived SELECT sequence, ?" + BETWEEN + " ORDER BY sequence"
@@ -61,17 +70,11 @@ class SqliteMessages:
         if not batch:
             return 0
         number, before = _number(tx, community), self.newest_sequence(tx)
-        added = tx.executemany(
-            INSERT,
-            [
-                (number, m.time, m.topic, m.digest, m.weight, now, m.origin, m.encoded)
-                for m in batch
-            ],
-        ).rowcount
+        added = tx.executemany(INSERT, map((number, now).__add__, batch)).rowcount
         if archive is None:
             tx.execute(
-                "INSERT INTO unarchived SELECT community, time, topic, sequence FROM message"
-                " WHERE sequence > ?",
+                "INSERT INTO unarchived SELECT community, time, topic, sequence, weight"
+                " FROM message WHERE sequence > ?",
                 (before,),
             )
         else:
@@ -152,21 +155,38 @@ class SqliteMessages:
         community: str,
         window: Window,
         *,
-        after: Place | None,
+        after: Place,
         through: int,
         at_least: int,
-    ) -> list[StoredMessage]:
-        """A page of a window's unarchived messages in archive order (time, topic, sequence)."""
-        start = after or Place(window.start, b"", 0)
-        rows = tx.execute(UNARCHIVED, (_number(tx, community), *start, window.end, through))
-        page: list[StoredMessage] = []
-        size = 0
-        for row in rows:
-            page.append(StoredMessage(*row, None))  # type: ignore[call-arg, arg-type]
-            size += len(cast("bytes", row[3]))
-            if size >= at_least:
+        filling: Filling,
+    ) -> Page:
+        """A page of a window's unarchived messages in archive order, no more than fit."""
+        due = (_number(tx, community), *after, window.end, through)
+        framed = bytearray()
+        lengths: list[int] = []
+        # Done a million times: of one column, and no row outlives its turn.
+        for (encoded,) in cast("Iterable[tuple[bytes | None]]", tx.execute(ENCODED, due)):
+            if encoded is None:
+                raise ArchiveInvalidError(
+                    "the bytes of an unarchived message are gone",
+                    place=f"message {_place(tx, due, len(lengths)).sequence}",
+                )
+            lengths.append(length := len(encoded))
+            framed += frame(length)
+            framed += encoded
+            if len(framed) >= at_least:
                 break
-        return page
+        if not lengths:
+            return Page(framed, filling, after)
+        filled = _filled(tx, due, filling, lengths)
+        count = filled.count - filling.count
+        if filled.count == 0:
+            raise ArchiveInvalidError(
+                "a stored message is too large for any archive",
+                place=f"message {_place(tx, due, 0).sequence}",
+            )
+        del framed[sum(len(frame(length)) + length for length in lengths[:count]) :]
+        return Page(framed, filled, _place(tx, due, count - 1) if count else after)
 
     def messages(
         self,
@@ -207,14 +227,14 @@ class SqliteMessages:
         self,
         tx: Transaction,
         community: str,
-        first: Place,
+        after: Place,
         last: Place,
         *,
         through: int,
         archive: str,
     ) -> int:
-        """The unarchived messages between two places, both included, are held by this archive."""
-        between = (_number(tx, community), *first, *last, through)
+        """The unarchived messages behind a place, up to the last, are held by this archive."""
+        between = (_number(tx, community), *after, *last, through)
         (number,) = cast(
             "tuple[int]",
             tx.execute("SELECT number FROM archive WHERE instance = ?", (archive,)).fetchone(),
@@ -285,6 +305,25 @@ class SqliteMessages:
 def _number(tx: Transaction, community: str) -> int:
     row = tx.execute("SELECT number FROM community WHERE id = ?", (community,)).fetchone()
     return cast("int", row[0]) if row else 0
+
+
+def _place(tx: Transaction, due: Due, number: int) -> Place:
+    """Where the message stands that has so many due ones before it."""
+    row = tx.execute(PLACE, (*due, number)).fetchone()
+    return Place(*cast("tuple[int, bytes, int]", row))
+
+
+def _filled(tx: Transaction, due: Due, filling: Filling, lengths: list[int]) -> Filling:
+    """How full an archive is with as many as it takes of the messages of these lengths."""
+    filled, count = replace(filling), len(lengths)
+    (weight,) = cast("tuple[int]", tx.execute(WEIGHT, (*due, count)).fetchone())
+    together = Measure(weight, sum(lengths))
+    if filled.takes(together, count):
+        filled.add(together, count)
+    else:
+        weights = cast("Iterable[tuple[int]]", tx.execute(WEIGHTS, (*due, count)))
+        filled.fill(map(Measure, chain.from_iterable(weights), lengths))
+    return filled
 
 
 def _grid(tx: Transaction, community: str) -> tuple[int | None, int]:

@@ -5,7 +5,8 @@ archive holds them, and never changes but for one thing: bytes that an announced
 let go. Where a message is archived stands in narrow tables of its own, because a million of them
 are archived in one step: ``unarchived`` (in the order of archives; a row there is what makes a
 window due) or ``archived``, never both. These three have numbers instead of names, and no foreign
-keys: they are most of the database.
+keys: they are most of the database. The weight of a message stands in ``unarchived`` as well, so
+that a million can be weighed without a look at their rows.
 """
 
 from __future__ import annotations
@@ -87,6 +88,7 @@ STORE: Final = (
                 time      INT  NOT NULL,
                 topic     BLOB NOT NULL,
                 sequence  INT  NOT NULL,
+                weight    INT  NOT NULL,
                 PRIMARY KEY (community, time, topic, sequence)
             ) WITHOUT ROWID
             """,

@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 
 import pytest
 
-from workflow.errors import CarrierError, ContentDamagedError, NoPeersError
+from workflow.errors import CarrierError, ContentDamagedError, LocatorInvalidError, NoPeersError
 from workflow.files.torrents import seal_generation, write_info
 from workflow.ports.carrier import Carrier, Content, HealthListener, Range
 
@@ -432,6 +432,52 @@ class CarrierContract(ABC):
         assert not fetching_index.done()
         await self.done(one.publish(offered, locator))
         assert (await self.done(asyncio.wait_for(fetching_index, None))).index == INDEX
+        await self.close(one, two)
+
+    # ------------------------------------------------------------------------------ looking
+
+    async def test_locators_are_told_from_other_text(self, tmp_path: Path) -> None:
+        """By form alone: what was never published here may be so elsewhere."""
+        one, two = await self.opened(), await self.opened()
+        locator = await self.done(one.publish(written(tmp_path)))
+        one.check_locator(locator)
+        two.check_locator(locator)
+        for text in ("", "no locator", f" {locator}", f"{locator}\n"):
+            with pytest.raises(LocatorInvalidError):
+                one.check_locator(text)
+        await self.close(one, two)
+
+    async def test_what_moves_can_be_seen(self, tmp_path: Path) -> None:
+        """While it is offered and while it is fetched, from every thread, and then no more."""
+        one, two = await self.opened(), await self.opened()
+        locator = await self.done(one.publish(written(tmp_path / "one")))
+        offered = await asyncio.to_thread(one.traffic, locator)
+        assert offered is not None
+        assert offered.done == offered.total == LENGTH + len(INDEX)
+        assert two.traffic(locator) is None
+        content = content_in(tmp_path / "two")
+
+        async def fetch() -> list[tuple[int, int]]:
+            seen = []
+            async with aclosing(fetching(two, locator, content, RANGES)) as archives:
+                async for _ in archives:
+                    moving = two.traffic(locator)
+                    assert moving is not None
+                    seen.append((moving.done, moving.total))
+                    for peer in two.peers(locator):
+                        assert 0 <= peer.progress <= 1
+                        assert int(peer.address.rpartition(":")[2]) > 0
+            return seen
+
+        seen = await self.done(fetch())
+        assert seen == sorted(seen)
+        assert seen[-1] == (LENGTH, LENGTH)
+        assert {total for _, total in seen} == {LENGTH}
+        assert two.traffic(locator) is None
+        assert two.peers(locator) == ()
+        await self.done(one.withdraw(locator))
+        assert one.traffic(locator) is None
+        assert one.peers(locator) == ()
         await self.close(one, two)
 
 

@@ -296,18 +296,17 @@ class BitTorrentCarrier:
 
     def traffic(self, locator: str) -> Traffic | None:
         """What moves at this moment; None when it is neither offered nor fetched."""
-        name = name_of(locator)
-        transfer = self._transfers.get(name)
-        with suppress(RuntimeError):
+        with suppress(LocatorInvalidError, RuntimeError):
+            name = name_of(locator)
+            transfer = self._transfers.get(name)
             if (handle := self._handle_of(name)) is not None:
-                return traffic_of(
-                    handle.status(0), transfer.bytes_here if transfer is not None else 0
-                )
+                bytes_here = transfer.bytes_here if transfer is not None else 0
+                return traffic_of(handle.status(0), bytes_here)
         return None
 
     def peers(self, locator: str) -> tuple[Peer, ...]:
         """Who is connected for it at this moment."""
-        with suppress(RuntimeError):
+        with suppress(LocatorInvalidError, RuntimeError):
             if (handle := self._handle_of(name_of(locator))) is not None:
                 return tuple(map(peer_of, handle.get_peer_info()))
         return ()

@@ -77,17 +77,16 @@ class Offer:
     async def is_seeded(self) -> bool:
         """True when libtorrent, which was just given it, says that it seeds it."""
         handle = self.handle
-        if handle is None:
-            return False
-        self._checked = asyncio.Event()
+        checked = self._checked = asyncio.Event()
         with suppress(TimeoutError, RuntimeError):
-            status = handle.status(0)
             async with asyncio.timeout(CHECKED_WITHIN):
-                while not self._is_all_there(status) and not self.trouble:
-                    await self._checked.wait()
-                    self._checked.clear()
+                while handle is not None and not self.trouble:
                     status = handle.status(0)
-            return not self.trouble and not status.flags & lt.torrent_flags.upload_mode
+                    if self._is_all_there(status):
+                        self._checked = None
+                        return not status.flags & lt.torrent_flags.upload_mode
+                    await checked.wait()
+                    checked.clear()
         return False
 
     def hear(self, alert: lt.torrent_alert) -> None:
@@ -99,6 +98,9 @@ class Offer:
 
     def look(self) -> None:
         """Ask what alerts may have been lost."""
+        if self._checked is not None:  # Whoever waits for it asks.
+            self._checked.set()
+            return
         if self.handle is None or self.trouble:
             return
         with suppress(RuntimeError):

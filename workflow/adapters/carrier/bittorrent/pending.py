@@ -35,11 +35,12 @@ class Pending:
 
     def take(self, news: list[int]) -> None:
         """These pieces have come; the list is emptied."""
-        while news:
-            for group in self._groups_of.pop(news.pop(), ()):
+        for number in news:
+            for group in self._groups_of.pop(number, ()):
                 self._to_come[group] -= 1
                 if self._to_come[group] == 0:
                     self._whole.append(group)
+        news.clear()
 
     def unsettled(self, finished: Collection[int]) -> list[int]:
         """Pieces that have come and are not settled, because others of their group are lacking."""

@@ -23,9 +23,13 @@ from workflow.errors import CarrierError, ConfigurationError, ListenError
 
 LISTEN_WITHIN: Final = 10.0
 """Seconds within which libtorrent has said on what it listens."""
+GOODBYE: Final = 1.0
+"""Seconds in which trackers may hear that we go. libtorrent, when it is ended, would stop all of
+Python's threads while it waits for them."""
 QUEUED: Final = 10_000
 """Alerts that may wait, at least: 8 for each torrent, so that adding many at once loses none."""
 QUEUED_PER_TORRENT: Final = 8
+NO_EXTENSIONS: Final = 0
 MASK: Final = (
     lt.alert_category.error
     | lt.alert_category.storage
@@ -45,9 +49,18 @@ ALWAYS: Final[dict[str, Any]] = {
     "max_metadata_size": MAX_TORRENT_SIZE,
     "max_piece_count": MAX_TORRENT_SIZE // 20,
     "enable_lsd": False,
-    "stop_tracker_timeout": 1,
 }
 OPEN_TO_CHANGE: Final[dict[str, Any]] = {"enable_upnp": False, "enable_natpmp": False}
+STAY_HERE: Final[dict[str, Any]] = {"proxy_type": 0, "i2p_hostname": ""}
+WITHOUT_DEFAULT: Final = (
+    "announce_ip",
+    "i2p_hostname",
+    "outgoing_interfaces",
+    "proxy_hostname",
+    "proxy_password",
+    "proxy_username",
+)
+"""Settings of type str that libtorrent leaves out when it lists its defaults."""
 ON_LOOPBACK: Final[dict[str, Any]] = {
     # Measured: uTP takes forty times as long here, longer queues and larger buffers are slower.
     "enable_outgoing_utp": False,
@@ -84,8 +97,8 @@ def session_settings(settings: Settings) -> dict[str, Any]:
     if not is_public:
         tuned |= AMONG_FEW
     if settings.network is Network.LOCAL:
-        chosen |= OPEN_TO_CHANGE
-    known: dict[str, Any] = dict(lt.default_settings())
+        chosen |= OPEN_TO_CHANGE | STAY_HERE
+    known = dict.fromkeys(WITHOUT_DEFAULT, "") | dict(lt.default_settings())
     for name, value in settings.libtorrent.items():
         if name not in known:
             raise ConfigurationError(f"libtorrent has no setting '{name}'")
@@ -118,8 +131,8 @@ class Session:
         self._pipe: tuple[int, int] | None = None
         self._listeners: dict[str, Listener] = {}
         self._gone: dict[str, asyncio.Event] = {}
-        self._listening: asyncio.Event = asyncio.Event()
-        self._refused: lt.error_code | None = None
+        self._listening = asyncio.Event()
+        self._refused = ""
         self.port = 0
 
     @property
@@ -129,18 +142,20 @@ class Session:
 
     async def open(self) -> None:
         """Begin to listen. Raises ``ListenError`` when the port cannot be had."""
-        session = await self._threads.run(self._started)
-        self._session = session
+        self.port, self._refused = 0, ""
+        self._listening.clear()
+        # Nothing else may hold the session: it ends when nobody does.
+        self._session = await self._threads.run(self._started)
         self._pipe = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         asyncio.get_running_loop().add_reader(self._pipe[0], self._drain)
-        session.set_alert_fd(self._pipe[1])
+        self._session.set_alert_fd(self._pipe[1])
         self._drain()
         with suppress(TimeoutError):
             async with asyncio.timeout(LISTEN_WITHIN):
                 await self._listening.wait()
         if not self.port:
-            words = self._refused.message() if self._refused else "nothing was heard of it"
             await self.close()
+            words = self._refused or "nothing was heard of it"
             where = _endpoints(self._settings)
             raise ListenError(f"others cannot reach us: {words}", place=where)
         if self._settings.is_on_loopback:
@@ -152,10 +167,14 @@ class Session:
         if session is None:
             return
         assert self._pipe is not None  # noqa: S101 - the two are opened together.
+        if self.announced_to and self._listeners:
+            session.pause()
+            await asyncio.sleep(GOODBYE)
+        session.apply_settings({"stop_tracker_timeout": 0})
         asyncio.get_running_loop().remove_reader(self._pipe[0])
         held = [session]
         del session
-        await self._threads.run(held.clear)  # It waits for its disk and for what it tells trackers.
+        await self._threads.run(held.clear)  # It waits for its disk.
         for descriptor in self._pipe:
             os.close(descriptor)
         for gone in self._gone.values():
@@ -167,7 +186,7 @@ class Session:
         name = str(params.info_hashes.v1)
         params.flags |= lt.torrent_flags.duplicate_is_error
         if self._settings.network is not Network.PUBLIC:
-            params.flags |= lt.torrent_flags.disable_pex | lt.torrent_flags.disable_dht
+            params.flags |= lt.torrent_flags.disable_dht
         params.flags |= lt.torrent_flags.disable_lsd
         params.flags &= ~(lt.torrent_flags.auto_managed | lt.torrent_flags.paused)
         params.trackers = list(self._settings.announced_to)
@@ -203,7 +222,11 @@ class Session:
         self._gone.pop(name, None)
 
     def _started(self) -> lt.session:
-        session = lt.session(cast("lt.settings_pack", self._chosen))
+        session = lt.session(cast("lt.settings_pack", self._chosen), flags=NO_EXTENSIONS)
+        for name in ("ut_metadata", "smart_ban"):
+            session.add_extension(name)
+        if self._settings.network is Network.PUBLIC:
+            session.add_extension("ut_pex")  # Peers name peers: nobody else is to be called so.
         if self._settings.network is Network.LOCAL:
             session.set_ip_filter(_loopback_only())
         return session
@@ -247,7 +270,7 @@ class Session:
 
     def _hear_of_port(self, alert: lt.listen_succeeded_alert | lt.listen_failed_alert) -> None:
         if isinstance(alert, lt.listen_failed_alert):
-            self._refused = self._refused or alert.error
+            self._refused = self._refused or alert.error.message()
             if alert.address == self._settings.interfaces[0]:
                 self._listening.set()
         elif alert.socket_type == lt.socket_type_t.tcp and not self.port:

@@ -57,7 +57,7 @@ class Sources:
         for host, port in map(address_of, self._settings.peers):
             try:
                 answers = await asyncio.get_running_loop().getaddrinfo(host, port)
-            except OSError as error:
+            except (OSError, UnicodeError) as error:
                 logger.warning("the peer {}:{} is not found: {}", host, port, error)
             else:
                 found += [(str(one[4][0]), port) for one in answers]

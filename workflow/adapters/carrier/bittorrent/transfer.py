@@ -138,7 +138,9 @@ class Transfer:
                 words = f"the disk fails: {alert.error.message()}"
                 self.fail(CarrierError(words, place=alert.filename()))
             case lt.torrent_error_alert():
-                self.fail(CarrierError(f"it cannot be fetched: {alert.error.message()}"))
+                self.fail(
+                    CarrierError(f"it cannot be fetched: {alert.error.message()}", place=self.name)
+                )
             case _:
                 return
         self._changed.set()
@@ -153,9 +155,10 @@ class Transfer:
             if has:
                 self._finish(number)
         if status.errc.value():
-            self.fail(CarrierError(f"it cannot be fetched: {status.errc.message()}"))
+            words = f"it cannot be fetched: {status.errc.message()}"
+            self.fail(CarrierError(words, place=self.name))
         elif status.flags & lt.torrent_flags.upload_mode:
-            self.fail(CarrierError("the disk fails"))
+            self.fail(CarrierError("the disk fails", place=self.name))
         if self.metadata is None and status.has_metadata:
             self._take_metadata()
         self._changed.set()
@@ -172,7 +175,8 @@ class Transfer:
     def _judge(self, error: lt.error_code) -> None:
         """Wrong metadata is a peer's fault, right one that cannot be read the torrent's."""
         if error.value() != NOT_ITS_METADATA:
-            self.fail(TorrentInvalidError(f"the metadata is refused: {error.message()}"))
+            words = f"the metadata is refused: {error.message()}"
+            self.fail(TorrentInvalidError(words, place=self.name))
 
     def _has_come_on(self) -> bool:
         """True when there is more of it than ever before."""
@@ -191,5 +195,6 @@ class Transfer:
         if handle is not None:
             for peer in self._find():
                 # Named as if by a tracker: that forgives a peer that could not be reached before.
+                # No flags: they would say that it knows uTP, though it was found not to.
                 with suppress(RuntimeError):
-                    handle.connect_peer(peer, lt.peer_info.tracker)
+                    handle.connect_peer(peer, lt.peer_info.tracker, 0)
