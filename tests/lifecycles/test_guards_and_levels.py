@@ -89,7 +89,6 @@ def test_a_link_is_wanted_again_while_chosen_archives_are_lacking() -> None:
     facts = Facts(locator="ours", link_locator="ours", link_clock=8, lacks_chosen=True)
     assert community.link_is_wanted(facts)
     assert not community.link_is_wanted(replace(facts, lacks_chosen=False))
-    assert not community.link_is_wanted(replace(facts, link_locator=""))
     assert not community.link_is_wanted(replace(facts, announced_clock=8))
 
 
