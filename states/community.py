@@ -115,6 +115,7 @@ class Facts:
     catch_up_deadline: float = 0.0
 
     new_archives: int = 0
+    lacks_chosen: bool = False
     attempts: int = 0
     attempts_allowed: int = 3
 
@@ -135,7 +136,7 @@ def torrent_is_live(facts: Facts) -> bool:
 
 
 def has_generation(facts: Facts) -> bool:
-    """There are complete archives on this disk."""
+    """There are archives on this disk, of one state of the history: all, or those chosen."""
     return facts.generation > 0
 
 
@@ -145,12 +146,14 @@ def torrent_was_seeded(facts: Facts) -> bool:
 
 
 def link_is_wanted(facts: Facts) -> bool:
-    """The newest verified link is newer than all that was sent from here, and leads elsewhere.
+    """The newest verified link is newer than all that was sent from here, and leads to more.
 
-    For a control node that can only be its own history, from before it took control: a newer link
-    that it did not send ends its control as it comes in.
+    That is elsewhere, or to archives of the same history that were chosen since. For a control node
+    that can only be its own history, from before it took control: a newer link that it did not send
+    ends its control as it comes in.
     """
-    return facts.link_clock > facts.announced_clock and facts.link_locator != facts.locator
+    leads_on = facts.link_locator != facts.locator or facts.lacks_chosen
+    return facts.link_clock > facts.announced_clock and leads_on
 
 
 def history_is_caught_up(facts: Facts) -> bool:
@@ -162,7 +165,7 @@ def history_is_caught_up(facts: Facts) -> bool:
 
 
 def has_new_archives(facts: Facts) -> bool:
-    """The index lists archives that are not on this disk."""
+    """The index lists archives that are chosen and not on this disk."""
     return facts.new_archives > 0
 
 

@@ -18,7 +18,7 @@ from workflow.archive.pieces import PIECE_LENGTH
 from workflow.archive.ratchet import RatchetKey
 from workflow.archive.torrent import Info, PieceHasher, piece_hashes
 from workflow.errors import AdoptionError, RatchetKeyMissingError
-from workflow.files.folder import sync_folder, write_all, write_whole
+from workflow.files.folder import is_hole, sync_folder, write_all, write_whole
 from workflow.files.found import FoundArchives, find_archives
 from workflow.files.torrents import write_info
 from workflow.ports.records import Generation
@@ -125,6 +125,13 @@ def _check(
     """Read every archive; returns how many wait for a key."""
     if not entries:
         raise AdoptionError("the index names no archive", place=str(found.index))
+    absent = sum(is_hole(found.data, entry) for entry in entries)
+    if absent:
+        raise AdoptionError(
+            f"{absent} of {len(entries)} archives are not here: only a part was fetched",
+            place=str(found.data),
+            remedy="Fetch all of them first: 'fetch --all'.",
+        )
     locked = 0
     for done, entry in enumerate(entries, 1):
         try:

@@ -19,6 +19,7 @@ from workflow.engine.inbox import Command
 from workflow.engine.rows import Outcome, Request
 from workflow.errors import NameTakenError, UnknownEventError
 from workflow.node import REANNOUNCE_AFTER, Node
+from workflow.ports.records import Choice
 
 Arguments = Mapping[str, Any]
 Verb = Callable[[Node, str, Arguments], Awaitable[Mapping[str, Any]]]
@@ -78,6 +79,12 @@ async def _join(node: Node, id: str, given: Arguments) -> Arguments:
     return {"id": id}
 
 
+async def _choose(node: Node, id: str, given: Arguments) -> Arguments:
+    choice = Choice(given.get("since"), given.get("until"), given.get("is_latest", False))
+    await node.choose(id, choice)
+    return asdict(choice)
+
+
 async def _remove(node: Node, id: str, _: Arguments) -> Arguments:
     await node.remove(id)
     return {}
@@ -123,6 +130,7 @@ VERBS: Final[Mapping[str, Verb]] = {
     "create": _create,
     "claim": _claim,
     "join": _join,
+    "choose": _choose,
     "remove": _remove,
     "archive": _archive,
     "announce": _announce,

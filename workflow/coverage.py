@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -19,6 +19,7 @@ from workflow.actions.tools import Tools
 from workflow.adopting import Progress, no_progress
 from workflow.archive.codec import unpack_archive
 from workflow.archive.message import EncodedMessage
+from workflow.archive.pieces import PIECE_LENGTH
 from workflow.archive.ratchet import RatchetKey, readable
 from workflow.archive.torrent import Info
 from workflow.archive.windows import Window, window_containing
@@ -28,8 +29,10 @@ from workflow.files.folder import read_archive
 from workflow.files.torrents import Damage, damages, torrent_of
 from workflow.ports.carrier import Content
 from workflow.ports.records import (
+    ALL,
     ArchiveState,
     Channel,
+    Choice,
     Community,
     Generation,
     StoredMessage,
@@ -59,12 +62,16 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Week:
-    """The archives of one window: how many there are, are on this disk, and are imported."""
+    """The archives of one window: how many there are, are on this disk, and are imported.
+
+    ``not_chosen`` are not here, and nobody wants them.
+    """
 
     window: Window
     archives: int
     here: int
     imported: int
+    not_chosen: int = 0
     why: str = ""
 
 
@@ -81,6 +88,7 @@ class Coverage:
     """A community's history as it was found. ``bytes_read`` were read from the disk."""
 
     community: Community
+    choice: Choice = ALL
     weeks: list[Week] = field(default_factory=list)
     cells: list[Cell] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
@@ -88,7 +96,7 @@ class Coverage:
 
     @property
     def is_complete(self) -> bool:
-        """Nothing is missing, and nothing is damaged.
+        """Nothing that was chosen is missing, and nothing is damaged.
 
         Messages of a week that is not over yet miss nothing.
         """
@@ -99,7 +107,7 @@ class Coverage:
 def examine(tools: Tools, run: Run, community: str, progress: Progress = no_progress) -> Coverage:
     """Look at everything that is kept of a community; blocks, for as long as reading it takes."""
     known: _Known = run(lambda tx: _Known.read(tools, tx, community))
-    coverage = Coverage(known.community)
+    coverage = Coverage(known.community, known.choice)
     coverage.weeks = list(known.weeks())
     coverage.cells = list(known.cells(tools))
     if known.generation is not None:
@@ -128,6 +136,7 @@ class _Known:
     """What the database says."""
 
     community: Community
+    choice: Choice
     generation: Generation | None
     archives: list[ArchiveState]
     tallies: list[Tally]
@@ -143,6 +152,7 @@ class _Known:
         archives = store.archive_states(tx, id)
         return cls(
             store.community(tx, id),
+            store.choice(tx, id),
             store.generation(tx, id),
             archives,
             store.tallies(tx, id),
@@ -159,17 +169,20 @@ class _Known:
 
     def weeks(self) -> Iterator[Week]:
         """The windows for which there are archives, oldest first."""
+        chosen = self.choice.of([one.entry for one in self.archives])
         by_window: defaultdict[Window, list[ArchiveState]] = defaultdict(list)
         for one in self.archives:
             by_window[one.entry.window].append(one)
         for window, archives in sorted(by_window.items()):
             imported = sum(_is_imported(one) for one in archives)
-            whys = sorted({self._why(one) for one in archives} - {""})
+            wanted = [one for one in archives if one.is_here or one.entry.id in chosen]
+            whys = sorted({self._why(one) for one in wanted} - {""})
             yield Week(
                 window,
                 len(archives),
                 sum(one.is_here for one in archives),
                 imported,
+                len(archives) - len(wanted),
                 "; ".join(whys),
             )
 
@@ -202,14 +215,19 @@ class _Known:
 def _check_bytes(
     known: _Known, content: Content, coverage: Coverage, progress: Progress
 ) -> Iterator[Problem]:
-    """Every byte of the current generation, against its info-hash."""
+    """Every byte of the current generation that is here, against its info-hash."""
     generation = cast("Generation", known.generation)
     info = _info(content, generation.info_hash)
     if isinstance(info, Problem):
         yield info
         return
-    total = info.data_length + info.index_length
-    for found in damages(content, info):
+    numbers: Sequence[int] = info.data_pieces
+    archives = [one for one in known.archives if one.entry.offset < content.data_length]
+    if not all(one.is_here for one in archives):
+        here = (info.pieces_of(one.entry) for one in archives if one.is_here)
+        numbers = sorted({number for numbers in here for number in numbers})
+    total = len(numbers) * PIECE_LENGTH + info.index_length
+    for found in damages(content, info, numbers):
         if isinstance(found, Damage):
             pieces = f"bytes {found.offset} to {found.offset + found.length}"
             yield Problem(str(found.path), f"{pieces}: {found.problem}")
@@ -222,8 +240,6 @@ def _info(content: Content, info_hash: str) -> Info | Problem:
     torrent = torrent_of(content, info_hash)
     if torrent is not None:
         return torrent.info
-    if not info_hash:
-        return Problem(str(content.torrent), "the files were never checked as a whole")
     return Problem(str(content.torrent), "it is missing or another's; seeding makes it again")
 
 
@@ -231,7 +247,7 @@ def _check_messages(tools: Tools, run: Run, known: _Known, progress: Progress) -
     """Every message of every archive that is imported: is it in the store?"""
     total = len(known.archives)
     for done, one in enumerate(known.archives, 1):
-        if one.is_here and _is_imported(one):
+        if _is_imported(one):
             yield from _compare(tools, run, known, one)
         progress(done, total, "archives")
 
@@ -266,7 +282,7 @@ def _is_covered(archives: list[ArchiveState], window: Window) -> bool:
 
 
 def _is_imported(one: ArchiveState) -> bool:
-    return one.state in ("", State.IMPORTED.name)
+    return one.is_here and one.state in ("", State.IMPORTED.name)
 
 
 def _reason(tx: Transaction, instance: str) -> str:

@@ -96,6 +96,12 @@ class AdoptionError(ConfigurationError):
     code = "adoption-refused"
 
 
+class ChoiceRefusedError(ConfigurationError):
+    """These archives cannot be chosen: an owner needs all, or the choice says nothing."""
+
+    code = "choice-refused"
+
+
 class NameTakenError(ConfigurationError):
     """Another community is called so here."""
 

@@ -22,11 +22,11 @@ from workflow.announcing import Announcing
 from workflow.archive.windows import INTERVAL
 from workflow.engine.engine import Engine
 from workflow.engine.rows import Outcome, Recorded, Request
-from workflow.errors import NotControlNodeError
+from workflow.errors import ChoiceRefusedError, NotControlNodeError
 from workflow.identity import public_key_of
 from workflow.links import Links
 from workflow.ports.carrier import Peer
-from workflow.ports.records import Community
+from workflow.ports.records import ALL, Choice, Community
 from workflow.ports.work import Reference, Transaction
 from workflow.status import (
     Snapshot,
@@ -42,6 +42,7 @@ from workflow.status import (
 THE_NODE: Final = "node"
 TOGETHER: Final = 500
 """Communities that are switched at once, so that they share commits."""
+OWNER_NEEDS_ALL: Final = "who controls a community must have all of its archives"
 REANNOUNCE_AFTER: Final = 8 * 3600.0
 """Seconds: people were found to wait for days for a link that had passed them by."""
 
@@ -143,6 +144,23 @@ class Node(Announcing):
         """Stop everything for this community; its files and rows stay."""
         return await self._switch(id, community.Event.SWITCHED_OFF, command_id, actor)
 
+    async def choose(self, id: str, choice: Choice) -> None:
+        """Fetch these archives of the community from now on; what is here already stays.
+
+        What is newly chosen of the newest link's archives is fetched at once. Raises
+        ``UnknownCommunityError``, and ``ChoiceRefusedError`` for who holds the community's private
+        key or has control of it, and chooses less than all: an owner must have all of its history.
+        """
+
+        def writes(tx: Transaction) -> None:
+            known, facts = self._store.community(tx, id), self._tools.facts(tx, id)
+            is_owner = facts.holds_control_key or (facts.is_control_device and facts.epoch_matches)
+            if is_owner and choice != ALL:
+                raise ChoiceRefusedError(OWNER_NEEDS_ALL, place=known.name)
+            self._store.choose(tx, id, choice)
+
+        await self.engine.look(COMMUNITY.name, id, writes, is_urgent=True)
+
     async def enable(self) -> None:
         """Turn archives on for the node: every community that is meant to be on."""
         await self.engine.enrol(NODE.name, THE_NODE)
@@ -210,7 +228,8 @@ class Node(Announcing):
         community's control key is the one that it was.
 
         A newer link that was heard before is still followed first, so that the history goes on
-        where the other device left it.
+        where the other device left it. Raises ``ChoiceRefusedError`` while only a part of the
+        history is chosen or here.
         """
         known = await self.engine.run(lambda tx: self._store.community(tx, id))
         await self._claim_control(id, key or known.control_key)
@@ -226,9 +245,18 @@ class Node(Announcing):
         await self._claim_control(id, self._tools.keys.add(private_key))
 
     async def _claim_control(self, id: str, key: bytes) -> None:
-        await self.engine.look(
-            COMMUNITY.name, id, lambda tx: self._store.claim_control(tx, id, key, self._device)
-        )
+        def writes(tx: Transaction) -> None:
+            store, generation = self._store, self._store.generation(tx, id)
+            is_part = generation is not None and (
+                store.archives_here(tx, generation) != store.archives_of(tx, generation)
+            )
+            if is_part or store.choice(tx, id) != ALL:
+                raise ChoiceRefusedError(
+                    OWNER_NEEDS_ALL, place=id, remedy="Fetch what is lacking: 'fetch --all'."
+                )
+            store.claim_control(tx, id, key, self._device)
+
+        await self.engine.look(COMMUNITY.name, id, writes)
 
     async def remove_key(self, id: str) -> None:
         """Forget the community's private key; whatever needs it ends at once."""

@@ -75,7 +75,7 @@ class Plain:
         self._wait_for(lt.listen_succeeded_alert)
 
     def seed(self, content: Content, info: Info) -> None:
-        self.session.add_torrent(self._ready(seeding_params(content, info)))
+        self.session.add_torrent(self._ready(seeding_params(content, info, info.data_pieces)))
         self._wait_for(lt.torrent_checked_alert)
 
     def fetch(self, info: Info, folder: Path, peer: Plain) -> float:

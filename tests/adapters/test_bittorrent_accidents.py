@@ -88,7 +88,7 @@ async def test_private_nodes_reach_whom_they_are_told(world: World) -> None:
     content = sealed(world.folder / "one")
     locator = await one.publish(content)
     two = await world.node(**private, peers=(f"localhost:{one.port}", "no..name:1"))
-    assert await two.fetch_index(locator) == content.index.read_bytes()
+    assert (await two.fetch_index(locator)).index == content.index.read_bytes()
     assert len(await fetched(two, locator, content_in(world.folder / "two"))) == 4
 
 
@@ -105,7 +105,7 @@ async def test_dead_trackers_hinder_nobody(world: World, kind: str) -> None:
         content = sealed(world.folder / "one")
         locator = await one.publish(content)
         two = await world.node(trackers=trackers)
-        assert await two.fetch_index(locator) == content.index.read_bytes()
+        assert (await two.fetch_index(locator)).index == content.index.read_bytes()
         assert len(await fetched(two, locator, content_in(world.folder / "two"))) == 4
         assert one.is_live(locator)
         await asyncio.gather(one.close(), two.close())
@@ -177,4 +177,4 @@ async def test_a_scratch_folder_that_fails_is_said_so(world: World) -> None:
         await member.fetch_index(locator)
     with suppress(FileNotFoundError):
         scratch.unlink()
-    assert await member.fetch_index(locator)
+    assert (await member.fetch_index(locator)).index

@@ -180,13 +180,13 @@ async def test_damage_of_what_is_offered_is_repaired(world: World) -> None:
     await member.publish(content, locator)
     damage(content.data, 2 * PIECE)
     damage(content.index, 0)
-    assert await member.fetch_index(locator) != content.index.read_bytes()
+    assert (await member.fetch_index(locator)).index != content.index.read_bytes()
     assert not member.is_live(locator)
-    content.index.write_bytes(await member.fetch_index(locator))
+    content.index.write_bytes((await member.fetch_index(locator)).index)
     assert len(await fetched(member, locator, content)) == 4
     assert content.data.read_bytes() == bytes_of(4)
     assert await member.publish(content, locator) == locator
-    assert await member.fetch_index(locator) == content.index.read_bytes()
+    assert (await member.fetch_index(locator)).index == content.index.read_bytes()
 
 
 async def test_a_repair_takes_out_what_was_offered(world: World) -> None:
@@ -314,7 +314,7 @@ async def test_nothing_rests_on_an_alert_that_may_be_lost(
     content = sealed(tmp_path / "one", 8)
     locator = await one.publish(content)
     assert one.is_live(locator)
-    assert await two.fetch_index(locator) == content.index.read_bytes()
+    assert (await two.fetch_index(locator)).index == content.index.read_bytes()
     own = content_in(tmp_path / "two", 8)
     for _ in range(2):
         assert len(await fetched(two, locator, own)) == 8
@@ -335,5 +335,5 @@ async def test_two_who_want_the_same_take_turns(world: World) -> None:
         fetched(member, locator, content),
         fetched(member, locator, content),
     )
-    assert index == seeded.index.read_bytes()
+    assert index.index == seeded.index.read_bytes()
     assert sorted(one) == sorted(two) == [one.archive for one in ranges_of(content)]

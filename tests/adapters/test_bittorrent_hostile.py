@@ -153,7 +153,7 @@ async def test_a_torrents_name_is_shown_and_never_used(world: World, name: str) 
     stranger = Stranger(named.encode(), lambda n: whole[n * PIECE :][:PIECE], len(HASHES) // 20)
     member = await world.node(peers=(await stranger.open(),), meeting=None)
     before = tree(world.folder)
-    assert await member.fetch_index(stranger.locator) == ours.index.read_bytes()
+    assert (await member.fetch_index(stranger.locator)).index == ours.index.read_bytes()
     own = content_in(world.folder / "own")
     assert len(await fetched(member, stranger.locator, own)) == 4
     assert tree(world.folder) - before == {"own", "own/data"}
@@ -183,7 +183,7 @@ async def test_metadata_of_another_torrent_is_a_peers_fault(world: World) -> Non
     await liar.close()
     node = await world.node()
     locator = await node.publish(content)
-    assert await member.fetch_index(locator) == content.index.read_bytes()
+    assert (await member.fetch_index(locator)).index == content.index.read_bytes()
 
 
 # ------------------------------------------------------------------------------------------- calls
@@ -200,7 +200,7 @@ async def test_nobody_is_called_whom_a_link_or_torrent_names(world: World) -> No
             f"&x.pe={at}&dht={at}&mt={url}"
         )
         member = await world.node()
-        assert await member.fetch_index(bait) == content.index.read_bytes()
+        assert (await member.fetch_index(bait)).index == content.index.read_bytes()
         own = content_in(world.folder / "member")
         assert len(await fetched(member, bait, own)) == 4
         own.index.write_bytes(content.index.read_bytes())

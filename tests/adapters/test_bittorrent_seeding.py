@@ -170,7 +170,7 @@ async def test_two_generations_are_offered_from_one_file(world: World) -> None:
     members = [await world.node(), await world.node()]
     old, new = content_in(world.folder / "m1"), content_in(world.folder / "m2", 6, 2)
     indexes = await asyncio.gather(members[0].fetch_index(one), members[1].fetch_index(two))
-    assert list(indexes) == [first.index.read_bytes(), second.index.read_bytes()]
+    assert [one.index for one in indexes] == [first.index.read_bytes(), second.index.read_bytes()]
     await asyncio.gather(fetched(members[0], one, old), fetched(members[1], two, new))
     assert old.data.read_bytes() == bytes_of(4)
     assert new.data.read_bytes() == bytes_of(6)

@@ -42,7 +42,7 @@ async def test_a_peer_that_knows_only_tcp_is_called_by_tcp(tmp_path: Path) -> No
                 tmp_path / "two" / "1.torrent",
             )
             ranges = ranges_of(content)
-            assert await two.fetch_index(locator) == content.index.read_bytes()
+            assert (await two.fetch_index(locator)).index == content.index.read_bytes()
             archives = [one async for one in two.fetch(locator, fetched, ranges)]
         finally:
             await two.close()

@@ -70,7 +70,7 @@ async def test_ours_completes_from_theirs(
         await asyncio.to_thread(program.start, str(content.torrent))
         await until(lambda: (THEIR_PORT, "started") in tracker.heard, program)
         async with ours(tracker, tmp_path) as carrier:
-            assert await carrier.fetch_index(locator) == INDEX
+            assert (await carrier.fetch_index(locator)).index == INDEX
             fetched = replace(content, data=tmp_path / "data", torrent=tmp_path / "torrent")
             archives = [one async for one in carrier.fetch(locator, fetched, RANGES)]
     assert sorted(archives) == [one.archive for one in RANGES]

@@ -7,6 +7,7 @@ import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -129,6 +130,70 @@ def test_a_member_is_told_over_the_network_of_messages(
         "done", WEEKS + 1, MESSAGES + 7 * 48,
     )  # fmt: skip
     assert 0 < done["fetched"] < done["bytes"], "what was here is not fetched again"
+
+
+def data_of(line: CommandLine) -> Path:
+    (path,) = (line.data_dir / "archives").glob("*/1/data")
+    return path
+
+
+def test_a_member_fetches_the_latest_and_seeds_on(
+    owner: CommandLine, member: CommandLine, tmp_path: Path
+) -> None:
+    """Then the owner goes, and who wants no more than that gets it from the member."""
+    line = owner("announcement", "show", "gardeners").out.strip()
+    with running(owner):
+        said = member("fetch", line, "--name", "gardeners", "--latest", "--json")
+    assert said.code == 0, said.err
+    done = events_of(said.out)[-1]
+    assert (done["archives"], done["not_chosen"], done["is_live"]) == (1, 1, True)
+    here, whole = data_of(member).stat(), data_of(owner).stat()
+    assert done["bytes"] <= here.st_blocks * 512 < whole.st_size == here.st_size
+    said = member("inspect", str(data_of(member).parent))
+    assert (said.code, " absent" in said.out, " are not here" in said.out) == (0, True, True)
+    second = CommandLine(tmp_path / "second")
+    with running(member):
+        said = second("fetch", line, "--name", "gardeners", "--latest")
+    assert said.code == 0, said.err
+    assert said.out.startswith("gardeners: the chosen archives are imported.\n")
+    assert "  not chosen 1\n" in said.out
+    assert len(texts_of(second)) == MESSAGES // 2
+
+
+def test_a_member_who_has_a_part_fetches_the_rest(owner: CommandLine, member: CommandLine) -> None:
+    """What is not chosen is said, and is no fault; in the end everything is as the owner has it."""
+    line = owner("announcement", "show", "gardeners").out.strip()
+    with running(owner):
+        said = member("fetch", line, "--name", "gardeners", "--latest")
+        assert said.code == 0, said.err
+        said = member("verify", "gardeners")
+        assert (said.code, said.out.count("not chosen")) == (0, 1)
+        assert "  chosen: the latest archives\n" in said.out
+        said = member("selftest", "gardeners")
+        assert said.out == f"gardeners: a stranger gets all {MESSAGES // 2:,} archived messages.\n"
+        said = member("fetch", "gardeners", "--all")
+        assert said.code == 0, said.err
+        assert said.out.startswith("gardeners: all archives are imported.\n")
+    assert data_of(member).read_bytes() == data_of(owner).read_bytes()
+    assert texts_of(member) == texts_of(owner)
+    said = owner("fetch", "gardeners", "--latest")
+    assert (said.code, "[choice-refused]" in said.err) == (1, True)
+
+
+def test_a_member_fetches_a_range_of_time(owner: CommandLine, member: CommandLine) -> None:
+    line = owner("announcement", "show", "gardeners").out.strip()
+    (told,) = json.loads(owner("verify", "gardeners", "--json").out)
+    first = datetime.fromtimestamp(told["weeks"][0]["from"], UTC)
+    with running(owner):
+        said = member(
+            "fetch", line, "--name", "gardeners",
+            "--since", f"{first:%Y-%m-%d}", "--until", f"{first:%Y-%m-%dT%H:%M:%SZ}",
+        )  # fmt: skip
+        assert said.code == 0, said.err
+    (told,) = json.loads(member("verify", "gardeners", "--json").out)
+    assert [week["here"] for week in told["weeks"]] == [1, 0]
+    for wrong in (["--all", "--latest"], ["--latest", "--since", "2024-01-01"], ["--since", "x"]):
+        assert member("fetch", "gardeners", *wrong).code == 2
 
 
 def has_said(started: Started, lines: int) -> bool:

@@ -85,6 +85,13 @@ def test_link_is_wanted(
     assert community.link_is_wanted(facts) is expected
 
 
+def test_a_link_is_wanted_again_while_chosen_archives_are_lacking() -> None:
+    facts = Facts(locator="ours", link_locator="ours", link_clock=8, lacks_chosen=True)
+    assert community.link_is_wanted(facts)
+    assert not community.link_is_wanted(replace(facts, lacks_chosen=False))
+    assert not community.link_is_wanted(replace(facts, announced_clock=8))
+
+
 def test_a_first_link_is_wanted_by_who_has_nothing() -> None:
     assert community.link_is_wanted(Facts(link_clock=1, link_locator="theirs"))
     assert not community.link_is_wanted(Facts())

@@ -62,9 +62,9 @@ def _what_to_download(
     generation = candidate or store.generation(tx, id)
     if generation is None:
         raise CarrierError("there is nothing to download", place=id)
-    entries = store.archives(tx, id, generation.lineage)
-    by_id = {entry.id: entry for entry in entries if entry.offset < generation.data_length}
-    missing = store.missing_archives(tx, id, generation.lineage, by_id.values())
+    here, everything = store.archives_here(tx, generation), store.archives_of(tx, generation)
+    missing = store.missing_archives(tx, id, generation.lineage, everything)
+    by_id = {entry.id: entry for entry in (*here, *missing)}
     return candidate, generation, by_id, {one.id for one in missing}
 
 

@@ -1,10 +1,13 @@
 """``fetch_index``: fetch the index that the newest link names, and see what is lacking here.
 
 A community whose history was only added to goes on in the same lineage, and only what is new is
-fetched. One whose history was rewritten begins a new lineage with files of its own.
+fetched. One whose history was rewritten begins a new lineage with files of its own. When more is
+chosen of a history that is here in part, its link is followed once more.
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from states import ARCHIVE_IMPORT
 from states.community import Event
@@ -12,6 +15,7 @@ from workflow.actions.tools import Tools
 from workflow.archive.index import IndexEntry, decode_index
 from workflow.archive.ratchet import readable
 from workflow.errors import CarrierError, RatchetKeyMissingError
+from workflow.files.torrents import write_described
 from workflow.ports.records import Generation, Link
 from workflow.ports.work import Answer, Reference, Transaction, Work
 
@@ -25,16 +29,17 @@ async def fetch_index(tools: Tools, work: Work) -> Answer[Event]:
         raise CarrierError("there is no link to follow", place=work.id)
     fetched = await tools.carrier.fetch_index(link.locator)
     try:
-        entries = decode_index(readable(fetched, keys))
+        entries = decode_index(readable(fetched.index, keys))
     except RatchetKeyMissingError:
         return Answer(Event.KEY_MISSING, lambda tx: tools.store.set_link_locked(tx, work.id))
     generation, missing = await work.read(lambda tx: _compare(tools, tx, link, entries))
     content = tools.folder.content_of(generation)
-    await work.in_thread(lambda: tools.folder.write_index(content, fetched))
+    info_hash = await work.in_thread(lambda: write_described(tools.folder, content, fetched))
+    sealed = replace(generation, info_hash=info_hash)
 
     def writes(tx: Transaction) -> None:
-        tools.store.add_candidate(tx, generation, entries)
-        if not missing:
+        tools.store.add_candidate(tx, sealed, entries)
+        if not missing:  # And if more was chosen just now, the link is wanted again.
             tools.store.complete_candidate(tx, work.id)
 
     name = tools.store.instance_of
@@ -51,7 +56,7 @@ async def fetch_index(tools: Tools, work: Work) -> Answer[Event]:
 def _compare(
     tools: Tools, tx: Transaction, link: Link, entries: tuple[IndexEntry, ...]
 ) -> tuple[Generation, list[IndexEntry]]:
-    """The generation that the index makes, and what of it must be fetched.
+    """The generation that the index makes, and what is chosen of it and must be fetched.
 
     The comparison is of sets of ids, never of counts.
     """

@@ -1,5 +1,7 @@
 """``seed_torrent``: check every byte, offer the archives, and, if it is due, sign a link to them.
 
+A member who has chosen a part offers that part.
+
 The announcement is signed and stored together with the step that says that the archives are live.
 Whatever happens later, the same bytes are sent, as often as it takes.
 """
@@ -17,9 +19,10 @@ from workflow.actions.tools import Tools
 from workflow.archive.announcement import Announcement, sign
 from workflow.archive.index import IndexEntry
 from workflow.errors import ContentDamagedError, LocatorInvalidError
-from workflow.files.torrents import mend, seal_generation
+from workflow.files.folder import stretch
+from workflow.files.torrents import is_described, mend, write_described
 from workflow.ports import records
-from workflow.ports.carrier import Content
+from workflow.ports.carrier import Content, Range
 from workflow.ports.records import Generation
 from workflow.ports.work import Answer, Transaction, Work
 
@@ -33,10 +36,20 @@ async def seed_torrent(tools: Tools, work: Work) -> Answer[Event]:
     if generation is None:
         raise ContentDamagedError("there are no archives to seed", place=work.id)
     content = tools.folder.content_of(generation)
-    entries = await work.read(lambda tx: tools.store.archives(tx, work.id, generation.lineage))
+    entries, here = await work.read(
+        lambda tx: (
+            tools.store.archives_of(tx, generation),
+            tools.store.archives_here(tx, generation),
+        )
+    )
     try:
-        info_hash = await work.in_thread(lambda: _complete(content, generation, entries))
-        locator = await tools.carrier.publish(content, _own_locator(tools, generation))
+        if len(here) < len(entries):
+            ranges = [Range(one.id, one.offset, one.size) for one in here]
+            await _complete_part(tools, work, content, generation)
+            locator = await tools.carrier.publish(content, generation.locator, ranges)
+        else:
+            await work.in_thread(lambda: _complete(content, generation, entries))
+            locator = await tools.carrier.publish(content, _own_locator(tools, generation))
     except ContentDamagedError as error:
         repaired_at = await work.read(lambda tx: tools.store.repaired_at(tx, work.id))
         if not generation.locator or tools.clock.now() - repaired_at < REPAIR_AGAIN:
@@ -48,7 +61,6 @@ async def seed_torrent(tools: Tools, work: Work) -> Answer[Event]:
         )
 
     def writes(tx: Transaction) -> None:
-        tools.store.set_info_hash(tx, work.id, generation.number, info_hash)
         tools.store.set_seeded(tx, work.id, locator, tools.clock.now())
         facts = tools.facts(tx, work.id)
         if is_control_node(facts) and announcement_is_due(facts) and history_is_caught_up(facts):
@@ -69,14 +81,21 @@ def _own_locator(tools: Tools, generation: Generation) -> str:
     return ""
 
 
-def _complete(content: Content, generation: Generation, entries: list[IndexEntry]) -> str:
-    """Make what is lost again, as far as the bytes allow it; returns the files' info-hash."""
-    if not generation.info_hash:  # They were downloaded, and are sealed for the first time.
-        return seal_generation(content)
-    ours = [one for one in entries if one.offset < generation.data_length]
-    for name in mend(content, ours, generation.info_hash):
+def _complete(content: Content, generation: Generation, entries: list[IndexEntry]) -> None:
+    """Make what is lost again, as far as the bytes allow it."""
+    for name in mend(content, entries, generation.info_hash):
         logger.bind(community=generation.community).warning("{} was lost and made again", name)
-    return generation.info_hash
+
+
+async def _complete_part(
+    tools: Tools, work: Work, content: Content, generation: Generation
+) -> None:
+    """What describes the whole cannot be made again from a part: if it is lost, it is fetched."""
+    await work.in_thread(lambda: stretch(content))
+    if not await work.in_thread(lambda: is_described(content, generation.info_hash)):
+        logger.bind(community=generation.community).warning("what describes a part was lost")
+        fetched = await tools.carrier.fetch_index(generation.locator)
+        await work.in_thread(lambda: write_described(tools.folder, content, fetched))
 
 
 def _prepare_announcement(tools: Tools, tx: Transaction, id: str, locator: str) -> None:

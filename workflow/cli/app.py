@@ -86,6 +86,7 @@ app.command(
     epilog=examples(
         "fetch gardeners.announcement --name gardeners",
         "fetch gardeners                  what is new",
+        "fetch gardeners --latest         from now on only the latest week's",
         "fetch 'magnet:?xt=...' --unsigned --community 0x02ab...",
     )
 )(fetch)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
@@ -13,6 +14,7 @@ from workflow.cli.asking import Asking, Remote, acting, ask_once, note_if_nobody
 from workflow.cli.networking import Networking, networked
 from workflow.cli.options import INCOMPLETE, AsJson, CommunityName, DataDir, examples
 from workflow.cli.place import find, view_of
+from workflow.cli.spans import window_of
 from workflow.cli.transcript import size
 from workflow.cli.watching import Look, watch
 from workflow.cli.words import note, say, say_event, say_json, table
@@ -137,29 +139,47 @@ def fetch(
         str,
         typer.Option("--community", metavar="ID", help="Whose archives the magnet link leads to."),
     ] = "",
+    everything: Annotated[
+        bool, typer.Option("--all", help="From now on all archives; this is the default.")
+    ] = False,
+    latest: Annotated[
+        bool, typer.Option("--latest", help="From now on only the archives of the latest week.")
+    ] = False,
+    since: Annotated[
+        str,
+        typer.Option(metavar="TIME", help="From now on only archives from this day or moment on."),
+    ] = "",
+    until: Annotated[str, typer.Option(metavar="TIME", help="To the end of this one.")] = "",
     as_json: AsJson = False,
     data_dir: DataDir,
     networking: Networking,
 ) -> None:
     """Fetch and import what is lacking of a community's archives, now.
 
-    Verifies the announcement, fetches the index, then only the archives that are not here, and
-    imports them. What is interrupted goes on where it was. Exit code 4 says that an archive was
+    Verifies the announcement, fetches the index, then only the archives that are chosen and not
+    here, and imports them. What is chosen stays so until something else is, and nothing that is
+    here is deleted. What is interrupted goes on where it was. Exit code 4 says that an archive was
     put aside or waits for a key.
     """
+    choice = _read_choice(since, until, everything=everything, latest=latest)
     quiet()
     wanted = _read_target(target, of, data_dir)
     if bool(wanted.magnet) != unsigned:
         raise typer.BadParameter("--unsigned goes with a magnet link, and only with one")
-    asyncio.run(_fetch(data_dir, networking, wanted, name, as_json))
+    asyncio.run(_fetch(data_dir, networking, wanted, name, choice, as_json))
 
 
 async def _fetch(
-    data_dir: Path, networking: Networking, wanted: _Target, name: str, as_json: bool
+    data_dir: Path,
+    networking: Networking,
+    wanted: _Target,
+    name: str,
+    choice: Mapping[str, object] | None,
+    as_json: bool,
 ) -> None:
     async with acting(data_dir, networking) as asking:
         before = _bytes_here(data_dir, wanted.community)
-        await _begin(asking, wanted, name)
+        await _begin(asking, wanted, name, choice)
         await asking("try_again", wanted.community)
         look = await watch(
             asking, wanted.community, name or wanted.community[:12], _is_fetched,
@@ -211,12 +231,28 @@ def peers(community: CommunityName, *, as_json: AsJson = False, data_dir: DataDi
         note("Nobody is connected.")
 
 
-async def _begin(asking: Asking, wanted: _Target, name: str) -> None:
+async def _begin(
+    asking: Asking, wanted: _Target, name: str, choice: Mapping[str, object] | None = None
+) -> None:
     await asking("join", wanted.community, name=name)
+    if choice is not None:  # Before a link is taken, so that nothing else is fetched.
+        await asking("choose", wanted.community, **choice)
     if wanted.line:
         await asking("receive", wanted.community, line=wanted.line)
     if wanted.magnet:
         await asking("follow_unsigned", wanted.community, magnet=wanted.magnet)
+
+
+def _read_choice(
+    since: str, until: str, *, everything: bool, latest: bool
+) -> Mapping[str, object] | None:
+    """What is to be chosen, as the verb 'choose' wants it; None when nothing was said of it."""
+    if everything + latest + bool(since or until) > 1:
+        raise typer.BadParameter("one of --all, --latest, or --since and --until")
+    if since or until:
+        span = window_of(since, until)
+        return {"since": span.start if since else None, "until": span.end if until else None}
+    return {"is_latest": latest} if everything or latest else None
 
 
 def _read_target(text: str, of: str, data_dir: Path) -> _Target:
@@ -274,6 +310,7 @@ def _summary(data_dir: Path, id: str) -> dict[str, Any]:
         "archives": len(here),
         "bytes": sum(one.entry.size for one in here),
         "messages": sum(one.stored for one in tallies),
+        "not_chosen": sum(not one.is_here for one in archives),
         "waiting": sum(one.is_locked for one in archives),
         "quarantined": sum(one.state == "QUARANTINED" for one in archives),
     }
@@ -281,10 +318,12 @@ def _summary(data_dir: Path, id: str) -> dict[str, Any]:
 
 def _say_summary(summary: dict[str, Any], look: Look) -> None:
     is_all = not summary["waiting"] and not summary["quarantined"]
-    which = "all archives are" if is_all else "NOT all archives could be"
-    say(f"{summary['name']}: {which} imported.")
+    which = "the chosen archives" if summary["not_chosen"] else "all archives"
+    say(f"{summary['name']}: {f'{which} are' if is_all else f'NOT {which} could be'} imported.")
     say(f"  archives   {summary['archives']:,}, {size(summary['bytes'])},"
         f" of which {size(summary['fetched'])} were fetched now")  # fmt: skip
+    if summary["not_chosen"]:
+        say(f"  not chosen {summary['not_chosen']:,}")
     say(f"  messages   {summary['messages']:,}")
     say(f"  offered    {'yes, to others' if look['is_live'] else 'no'}")
     if summary["waiting"]:

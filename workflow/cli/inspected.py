@@ -132,8 +132,9 @@ def _torrent_facts(torrent: SeenTorrent) -> Iterator[tuple[str, str]]:
         by = "" if torrent.created_by is None else f"by {_shortened(torrent.created_by)}"
         yield "created", " ".join(filter(None, (date, by)))
     if torrent.path is not None:
-        sound = torrent.pieces - len(torrent.damaged or ())
-        compared = f"{sound:,} of {torrent.pieces:,} verified"
+        sound = torrent.pieces - len(torrent.damaged or ()) - torrent.absent
+        absent = f"; {torrent.absent:,} are not here" if torrent.absent else ""
+        compared = f"{sound:,} of {torrent.pieces:,} verified{absent}"
         unknown = f"{torrent.pieces:,}, not verified: data or index is not here"
         yield "pieces", unknown if torrent.damaged is None else compared
 

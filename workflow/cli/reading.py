@@ -7,7 +7,6 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -15,6 +14,7 @@ import typer
 
 from workflow.cli.options import INCOMPLETE, DataDir
 from workflow.cli.place import find, view_of
+from workflow.cli.spans import window_of
 from workflow.cli.words import note, say_as_is
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ SHOWN: Final = 10
 LEAST_BEGINNING: Final = 8
 """Characters of a channel's id that may stand for all of it."""
 """Problems that are named, at most."""
-DAY: Final = 86_400
 ID_LENGTH: Final = 68
 """Characters of a community's id, which stands before the UUIDs of its channels."""
 HEXADECIMAL: Final = frozenset("0123456789abcdefx-")
@@ -83,7 +82,7 @@ def messages(
 
     if limit and tail:
         raise typer.BadParameter("name either --limit or --tail")
-    window = _window(since, until)
+    window = window_of(since, until)
     matches = _matching(author, grep)
     names = [name.removeprefix("#").casefold() for name in channel or []]
     if "" in names:
@@ -294,39 +293,6 @@ def _is_there(text: str) -> bool:
     with suppress(OSError):  # Some names are too long for any file.
         return Path(text).exists()
     return False
-
-
-def _window(since: str, until: str) -> Window:
-    from workflow.archive.windows import Window  # noqa: PLC0415
-    from workflow.stored import ALWAYS  # noqa: PLC0415
-
-    window = Window(
-        _span(since, "--since").start if since else ALWAYS.start,
-        _span(until, "--until").end if until else ALWAYS.end,
-    )
-    if window.start >= window.end:
-        raise typer.BadParameter("--until is before --since")
-    return window
-
-
-def _span(text: str, option: str) -> Window:
-    """The seconds of a day or of a moment."""
-    from workflow.archive.windows import Window  # noqa: PLC0415
-    from workflow.chat.post import time_ms_of  # noqa: PLC0415
-
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        try:
-            second = time_ms_of(text) // 1000
-        except ValueError:
-            raise typer.BadParameter(
-                f"{text[:60]!r} is neither a day (2024-01-31) nor a moment (2024-01-31T12:00:00Z)",
-                param_hint=option,
-            ) from None
-        return Window(second, second + 1)
-    start = int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp())
-    return Window(start, start + DAY)
 
 
 def _is_coloured() -> bool:

@@ -18,7 +18,7 @@ from workflow.cli.watching import watch
 from workflow.cli.words import say, say_event
 
 if TYPE_CHECKING:
-    from workflow.ports.records import Community
+    from workflow.ports.records import Choice, Community
 
 PATIENCE: Final = 120.0
 """Seconds in which something has to happen."""
@@ -32,7 +32,8 @@ def selftest(
 
     A throw-away member is given nothing but the announcement. It fetches all archives over the
     network that you name, imports them, and its messages are compared with those that are archived
-    here, one by one. It leaves nothing behind. Exit code 4 says that something was missing.
+    here, one by one. Where only a part is chosen, it chooses that part. It leaves nothing behind.
+    Exit code 4 says that something was missing.
     """
     quiet()
     view = view_of(data_dir)
@@ -41,7 +42,8 @@ def selftest(
     with closing(view.journal):
         known = view.journal.run(lambda tx: find(view, tx, community))
         line = view.journal.run(lambda tx: announcement_of(tx, view.tools, known.id))
-    ours, theirs = asyncio.run(_both(data_dir, networking, known, line, as_json))
+        choice = view.journal.run(lambda tx: view.tools.store.choice(tx, known.id))
+    ours, theirs = asyncio.run(_both(data_dir, networking, known, line, choice, as_json))
     missing, foreign = len(ours - theirs), len(theirs - ours)
     found = {"messages": len(ours), "fetched": len(theirs), "missing": missing, "foreign": foreign}
     if as_json:
@@ -56,7 +58,12 @@ def selftest(
 
 
 async def _both(
-    data_dir: Path, networking: Networking, known: Community, line: str, as_json: bool
+    data_dir: Path,
+    networking: Networking,
+    known: Community,
+    line: str,
+    choice: Choice,
+    as_json: bool,
 ) -> tuple[set[bytes], set[bytes]]:
     """The digests of the messages that are archived here, and of those that a stranger got."""
     with TemporaryDirectory(prefix="community-archives-selftest-") as directory:
@@ -68,17 +75,26 @@ async def _both(
             async with acting_node_at(Path(directory), networking, is_silent=True) as stranger:
                 await stranger.enable()
                 await stranger.join(known.id, known.name)
+                await stranger.choose(known.id, choice)
                 await stranger.receive_announcement(line)
                 await watch(
                     Own(stranger), known.id, f"a stranger to {known.name}",
                     lambda look: look["is_at_rest"] and look["generation"] > 0,
                     as_json=as_json, patience=PATIENCE,
                 )  # fmt: skip
-        return _archived(data_dir, known.id), _archived(Path(directory), known.id)
+        return _archived(data_dir, known.id, choice), _archived(Path(directory), known.id, choice)
 
 
-def _archived(data_dir: Path, id: str) -> set[bytes]:
-    """The digests of all messages that some archive holds."""
+def _archived(data_dir: Path, id: str, choice: Choice) -> set[bytes]:
+    """The digests of all messages that archives hold, but for those that are not chosen."""
     view = view_of(data_dir)
     with closing(view.journal):
-        return view.journal.run(lambda tx: view.tools.store.archived_digests(tx, id))
+        archives, digests = view.journal.run(
+            lambda tx: (
+                view.tools.store.archive_states(tx, id),
+                view.tools.store.archived_digests(tx, id),
+            )
+        )
+    chosen = choice.of([one.entry for one in archives])
+    others = {one.instance for one in archives if one.entry.id not in chosen}
+    return set().union(*(held for instance, held in digests.items() if instance not in others))

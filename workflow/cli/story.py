@@ -120,7 +120,7 @@ class Node:
             digests = view.journal.run(lambda tx: store.archived_digests(tx, id))
         files = [path.read_bytes() for path in sorted((self.directory / ARCHIVES).glob("*/*/data"))]
         return Kept(
-            frozenset(digests),
+            frozenset().union(*digests.values()),
             hashlib.sha256(b"".join(files)).hexdigest(),
             sum(map(len, files)),
         )

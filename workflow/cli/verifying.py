@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -39,8 +39,9 @@ def verify(
 
     By channel and week: how many messages are stored, how many of those are in an archive, how many
     archives are on this disk and imported, what is missing, and why. Every archive is read from the
-    disk, compared with its hashes, and its messages are looked for in the store. Exit code 4 says
-    that something is missing or damaged.
+    disk, compared with its hashes, and its messages are looked for in the store. What you have not
+    chosen to fetch is said, and misses nothing. Exit code 4 says that something is missing or
+    damaged.
     """
     from workflow.coverage import examine  # noqa: PLC0415 - as all here, when it is needed.
 
@@ -77,6 +78,7 @@ class _Line:
     archives: int
     here: int
     imported: int
+    not_chosen: int
     why: str
 
 
@@ -84,6 +86,8 @@ def _say(coverage: Coverage, *, with_channels: bool) -> None:
     verdict = "complete" if coverage.is_complete else "NOT complete"
     stored = sum(cell.stored for cell in coverage.cells)
     say(f"{coverage.community.name}: {verdict}.")
+    if any(week.not_chosen for week in coverage.weeks):
+        say(f"  chosen: {coverage.choice.words}")
     say(f"  {stored:,} messages, {coverage.bytes_read:,} bytes of archives read and checked")
     lines = list(_lines(coverage))
     head = ("WEEKS", "", "STORED", "ARCHIVED", "ARCHIVES", "HERE", "IMPORTED", "")
@@ -96,7 +100,7 @@ def _say(coverage: Coverage, *, with_channels: bool) -> None:
             f"{line.archives:,}",
             f"{line.here:,}",
             f"{line.imported:,}",
-            line.why or "complete",
+            line.why or ("not chosen" if line.not_chosen else "complete"),
         )
         for line in lines
     ]
@@ -145,11 +149,12 @@ def _lines(coverage: Coverage) -> Iterator[_Line]:
     line: _Line | None = None
     for window in sorted({*weeks, *cells}):
         more = _line_of(window, weeks.get(window), cells[window])
-        if line is not None and line.why == more.why:
+        if line is not None and (line.why, line.not_chosen > 0) == (more.why, more.not_chosen > 0):
             line = _Line(
                 line.first, window, line.weeks + 1, line.stored + more.stored,
                 line.archived + more.archived, line.archives + more.archives,
-                line.here + more.here, line.imported + more.imported, line.why,
+                line.here + more.here, line.imported + more.imported,
+                line.not_chosen + more.not_chosen, line.why,
             )  # fmt: skip
             continue
         if line is not None:
@@ -169,6 +174,7 @@ def _line_of(window: Window, week: Week | None, cells: list[Cell]) -> _Line:
     return _Line(
         window, window, 1, stored, archived,
         week.archives if week else 0, week.here if week else 0, week.imported if week else 0,
+        week.not_chosen if week else 0,
         "; ".join(whys),
     )  # fmt: skip
 
@@ -178,6 +184,7 @@ def _as_json(coverage: Coverage) -> dict[str, Any]:
         "community": coverage.community.id,
         "name": coverage.community.name,
         "is_complete": coverage.is_complete,
+        "chosen": asdict(coverage.choice),
         "bytes_read": coverage.bytes_read,
         "weeks": [
             {
@@ -186,6 +193,7 @@ def _as_json(coverage: Coverage) -> dict[str, Any]:
                 "archives": one.archives,
                 "here": one.here,
                 "imported": one.imported,
+                "not_chosen": one.not_chosen,
                 "why": one.why,
             }
             for one in coverage.weeks

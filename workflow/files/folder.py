@@ -89,6 +89,26 @@ class ArchiveFolder:
                 path.unlink(missing_ok=True)
 
 
+def stretch(content: Content) -> None:
+    """Let ``data`` have the length of its generation: what was not chosen is a hole in it."""
+    descriptor = open_own(content.data, os.O_RDWR | os.O_CREAT)
+    try:
+        if os.fstat(descriptor).st_size < content.data_length:
+            os.ftruncate(descriptor, content.data_length)
+    finally:
+        os.close(descriptor)
+
+
+def is_hole(data: Path, entry: IndexEntry) -> bool:
+    """True when nothing of an archive lies in its place: no archive consists of zeros.
+
+    Raises ``ContentDamagedError`` when ``data`` ends before.
+    """
+    if any(read_at(data, entry.offset, 1)):
+        return False
+    return not any(read_at(data, entry.offset, entry.size))
+
+
 def read_archive(data: Path, entry: IndexEntry) -> bytes:
     """The bytes of an archive, without its padding, encrypted if it is.
 

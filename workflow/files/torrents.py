@@ -8,7 +8,7 @@ when it is lost together with a bit of them, that is found out.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,8 +25,8 @@ from workflow.archive.torrent import (
     piece_hashes,
 )
 from workflow.errors import ContentDamagedError, IndexInvalidError, TorrentInvalidError
-from workflow.files.folder import open_to_read, sync_folder, write_whole
-from workflow.ports.carrier import Content
+from workflow.files.folder import ArchiveFolder, open_to_read, sync_folder, write_whole
+from workflow.ports.carrier import Content, Fetched
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +76,20 @@ def write_info(content: Content, info: Info) -> str:
     write_whole(content.torrent, Torrent(info).encode())
     sync_folder(content.torrent.parent)
     return info.info_hash
+
+
+def write_described(folder: ArchiveFolder, content: Content, fetched: Fetched) -> str:
+    """Put a fetched index and its .torrent in place, before ``data``; returns the info-hash."""
+    folder.write_index(content, fetched.index)
+    return write_info(content, fetched.info)
+
+
+def is_described(content: Content, info_hash: str) -> bool:
+    """True when index and .torrent are those of this info-hash, whatever of ``data`` is here."""
+    torrent = torrent_of(content, info_hash)
+    with suppress(ContentDamagedError):
+        return torrent is not None and _is_index(torrent.info, read_index(content))
+    return False
 
 
 def mend(content: Content, entries: Iterable[IndexEntry], info_hash: str) -> list[str]:
@@ -130,20 +144,23 @@ def torrent_of(content: Content, info_hash: str) -> Torrent | None:
     return None
 
 
-def damages(content: Content, info: Info) -> Iterator[Damage | int]:
-    """Read every byte of a generation: what is damaged, and in between how many bytes were read."""
-    expected = _data_hashes(info)
+def damages(content: Content, info: Info, numbers: Sequence[int]) -> Iterator[Damage | int]:
+    """Read these pieces of ``data``, and the index.
+
+    Yields what is damaged, and in between how many bytes were read.
+    """
     done = 0
     try:
-        for number, (length, found) in enumerate(_hashed(content.data, info.data_length)):
-            if found != expected[number * HASH_LENGTH : (number + 1) * HASH_LENGTH]:
-                yield Damage(
-                    content.data, number * PIECE_LENGTH, length, "the piece has another hash"
-                )
-            yield length
-            done += length
+        for found in _hashed(content.data, numbers):
+            number = numbers[done]
+            if found != info.pieces[number * HASH_LENGTH : (number + 1) * HASH_LENGTH]:
+                offset = number * PIECE_LENGTH
+                yield Damage(content.data, offset, PIECE_LENGTH, "the piece has another hash")
+            yield PIECE_LENGTH
+            done += 1
     except ContentDamagedError as error:
-        yield Damage(content.data, done, info.data_length - done, str(error))
+        offset = numbers[done] * PIECE_LENGTH
+        yield Damage(content.data, offset, info.data_length - offset, str(error))
     try:
         if not _is_index(info, read_index(content)):
             yield Damage(content.index, 0, info.index_length, "the index has another hash")
@@ -157,7 +174,7 @@ def hash_data(path: Path, length: int) -> bytes:
 
     Raises ``ContentDamagedError`` when there are fewer.
     """
-    return b"".join(found for _, found in _hashed(path, length))
+    return b"".join(_hashed(path, range(length // PIECE_LENGTH)))
 
 
 def read_index(content: Content) -> bytes:
@@ -199,17 +216,17 @@ def _not_theirs(content: Content) -> ContentDamagedError:
     )
 
 
-def _hashed(path: Path, length: int) -> Iterator[tuple[int, bytes]]:
-    """Length and hash of each piece in the first ``length`` bytes of a file."""
-    done = 0
+def _hashed(path: Path, numbers: Iterable[int]) -> Iterator[bytes]:
+    """The hash of each of these pieces of ``data``."""
     try:
         with open_to_read(path) as file:
-            while done < length:
-                piece = file.read(min(PIECE_LENGTH, length - done))
-                if not piece:
-                    raise ContentDamagedError(f"byte {done} is behind the end", place=str(path))
-                yield len(piece), piece_hashes(piece)
-                done += len(piece)
+            for number in numbers:
+                file.seek(number * PIECE_LENGTH)
+                piece = file.read(PIECE_LENGTH)
+                if len(piece) < PIECE_LENGTH:
+                    end = number * PIECE_LENGTH + len(piece)
+                    raise ContentDamagedError(f"byte {end} is behind the end", place=str(path))
+                yield piece_hashes(piece)
     except OSError as error:
         reason = f"it cannot be read: {error.strerror}"
         raise ContentDamagedError(reason, place=str(path)) from error

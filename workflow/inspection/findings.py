@@ -44,7 +44,8 @@ class SeenArchive:
 
     ``form`` is ``encrypted`` when its key is missing: that is nothing wrong, and ``key`` then says
     which one it is. ``unreadable`` are bytes that are not there, or that their key does not fit;
-    of ``absent`` ones there is only an entry in an index, and no ``data`` at all.
+    of ``absent`` ones there is only an entry in an index: there is no ``data`` at all, or a hole in
+    it, because whoever fetched it did not choose this archive.
     ``damaged`` of its pieces have another hash than the .torrent says.
     """
 
@@ -73,8 +74,9 @@ class SeenMessage:
 class SeenTorrent:
     """A .torrent, or, if ``path`` is None, the one that would be made of the files.
 
-    ``pieces`` is their number. ``damaged`` are the numbers of those that the files have not;
-    None when they were not compared, because there are no files or because they made the torrent.
+    ``pieces`` is their number. ``damaged`` are the numbers of those that the files have not, but
+    for the ``absent`` ones (so many) of archives that are not here at all; None when they were not
+    compared, because there are no files or because they made the torrent.
     """
 
     path: Path | None
@@ -88,6 +90,7 @@ class SeenTorrent:
     index_length: int
     pieces: int
     damaged: tuple[int, ...] | None
+    absent: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Final
@@ -50,10 +50,11 @@ def inspect(path: Path, keys: Sequence[RatchetKey] = (), watch: Watch = _nobody)
     done = length or 0
     total = done + sum(entry.size for entry in opened.entries)
     problems = list(opened.problems)
-    torrent = _seen_torrent(opened, problems, lambda hashed: watch(hashed, total))
+    holes = opened.holes()
+    torrent = _seen_torrent(opened, holes, problems, lambda hashed: watch(hashed, total))
     archives = []
     for entry in opened.entries:
-        if opened.has_archives:
+        if opened.has_archives and entry not in holes:
             archives.append(read_contents(opened, entry).seen(_damaged_in(entry, torrent)))
         else:
             archives.append(SeenArchive(entry, "absent", None, "", 0, ()))
@@ -97,15 +98,21 @@ def inspect_archive(
 
 
 def _seen_torrent(
-    opened: Opened, problems: list[Problem], watch: Callable[[int], None]
+    opened: Opened,
+    holes: Sequence[IndexEntry],
+    problems: list[Problem],
+    watch: Callable[[int], None],
 ) -> SeenTorrent | None:
     torrent, index, length = opened.torrent, opened.index, opened.data_length
     damaged: tuple[int, ...] | None = None
+    absent = frozenset(number for one in holes for number in _pieces_of(one))
     if opened.found is not None and index is not None and length is not None:
         try:
             of_data = _hashes(opened.found.data, length, watch)
             if torrent is not None:
-                damaged = _damaged(torrent.info, of_data, index, str(opened.found.data), problems)
+                damaged = _damaged(
+                    torrent.info, of_data, index, absent, str(opened.found.data), problems
+                )
             elif opened.torrent_path is None:
                 pieces = of_data + piece_hashes(index)
                 torrent = Torrent(Info(opened.name, length, len(index), pieces))
@@ -134,6 +141,7 @@ def _seen_torrent(
         info.index_length,
         info.index_pieces.stop,
         damaged,
+        absent=len(absent),
     )
 
 
@@ -157,9 +165,14 @@ def _hashes(data: Path, length: int, watch: Callable[[int], None]) -> bytes:
 
 
 def _damaged(
-    info: Info, of_data: bytes, index: bytes, place: str, problems: list[Problem]
+    info: Info,
+    of_data: bytes,
+    index: bytes,
+    absent: Collection[int],
+    place: str,
+    problems: list[Problem],
 ) -> tuple[int, ...]:
-    """The numbers of the pieces that are not those of the .torrent."""
+    """The numbers of the pieces that are here and not those of the .torrent."""
     if len(index) != info.index_length:
         problems.append(
             Problem(
@@ -181,7 +194,7 @@ def _damaged(
         number
         for numbers, found in ((info.data_pieces, of_data), (info.index_pieces, of_index))
         for place_in_file, number in enumerate(numbers)
-        if _hash(found, place_in_file) != _hash(info.pieces, number)
+        if number not in absent and _hash(found, place_in_file) != _hash(info.pieces, number)
     )
     if damaged:
         problems.append(
@@ -212,5 +225,9 @@ def _runs(numbers: Sequence[int], at_most: int = 10) -> str:
 def _damaged_in(entry: IndexEntry, torrent: SeenTorrent | None) -> int:
     if torrent is None or not torrent.damaged:
         return 0
-    first, last = entry.offset // PIECE_LENGTH, (entry.offset + entry.size) // PIECE_LENGTH
-    return bisect_left(torrent.damaged, last) - bisect_left(torrent.damaged, first)
+    pieces = _pieces_of(entry)
+    return bisect_left(torrent.damaged, pieces.stop) - bisect_left(torrent.damaged, pieces.start)
+
+
+def _pieces_of(entry: IndexEntry) -> range:
+    return range(entry.offset // PIECE_LENGTH, (entry.offset + entry.size) // PIECE_LENGTH)

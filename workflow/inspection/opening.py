@@ -30,7 +30,7 @@ from workflow.errors import (
     RatchetKeyMissingError,
     TorrentInvalidError,
 )
-from workflow.files.folder import read_at
+from workflow.files.folder import is_hole, read_at
 from workflow.files.found import (
     DATA,
     INDEX,
@@ -115,6 +115,19 @@ class Opened:
     def has_archives(self) -> bool:
         """Whether there are bytes of archives, and not only an index of them."""
         return self.archive is not None or self.data_length is not None
+
+    def holes(self) -> tuple[IndexEntry, ...]:
+        """The archives in whose place ``data`` has a hole: they are not here, and not damaged."""
+        length = self.data_length
+        if self.found is None or length is None:
+            return ()
+        data, here = (
+            self.found.data,
+            (one for one in self.entries if one.offset + one.size <= length),
+        )
+        with suppress(OSError, ContentDamagedError):
+            return tuple(one for one in here if is_hole(data, one))
+        return ()
 
     def stored(self, entry: IndexEntry) -> bytes:
         """The bytes of an archive as they lie there, its padding behind them if there is any.

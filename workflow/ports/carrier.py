@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from workflow.archive.torrent import Info
+
 
 @dataclass(frozen=True, slots=True)
 class Content:
@@ -35,6 +37,18 @@ class Range:
     archive: str
     offset: int
     size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What describes a generation: its index, and what a .torrent over all of it says.
+
+    It is written beside ``data`` before anything else is fetched, so that what comes, and what is
+    offered after a restart, can be checked without asking anybody.
+    """
+
+    index: bytes
+    info: Info
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,17 +104,21 @@ class Carrier(Protocol):
         May be called from any thread.
         """
 
-    async def publish(self, content: Content, locator: str = "") -> str:
+    async def publish(
+        self, content: Content, locator: str = "", ranges: Sequence[Range] | None = None
+    ) -> str:
         """Check all bytes, offer them, and return their locator once they are really live.
 
         With ``locator`` the content must be exactly what that locator names; without, it is new.
-        ``content.torrent`` must have been written before.
+        ``content.torrent`` must have been written before. With ``ranges``, and a locator, only
+        these bytes of ``data`` are here: they and the index are checked and offered, and nobody is
+        told that there are others.
 
         Raises ``ContentDamagedError`` when bytes are missing or differ, ``CarrierError`` otherwise.
         """
 
-    async def fetch_index(self, locator: str) -> bytes:
-        """The bytes of the index that the locator names.
+    async def fetch_index(self, locator: str) -> Fetched:
+        """The index that the locator names, and what describes the rest.
 
         Raises ``NoPeersError`` when nobody reachable has it within the carrier's time limit, and at
         once, as ``NoPeerSourceError``, when there is no way to hear of anybody.

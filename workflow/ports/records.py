@@ -5,11 +5,14 @@ Times are seconds (UTC epoch), clocks are milliseconds, public keys are 33 compr
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 from workflow.archive.codec import Filling
 from workflow.archive.index import IndexEntry
+from workflow.errors import ChoiceRefusedError
 
 UNSIGNED_LINK: Final = "an unsigned link was followed"
 """The condition of a community whose archives nobody has signed for yet."""
@@ -42,12 +45,59 @@ class Community:
 
 
 @dataclass(frozen=True, slots=True)
+class Choice:
+    """Which archives a member fetches: all, those of the latest window, or of a range of time.
+
+    A range (seconds, UTC epoch) is from ``since`` on and ends before ``until``; None is no limit.
+    Every archive that reaches into it is chosen. Raises ``ChoiceRefusedError`` for an empty range,
+    or one together with the latest.
+    """
+
+    since: int | None = None
+    until: int | None = None
+    is_latest: bool = False
+
+    def __post_init__(self) -> None:
+        if self.is_latest and (self.since, self.until) != (None, None):
+            raise ChoiceRefusedError("either the latest archives or a range of time can be chosen")
+        if self.since is not None and self.until is not None and self.since >= self.until:
+            raise ChoiceRefusedError("the range of time is empty")
+
+    def of(self, entries: Collection[IndexEntry]) -> set[str]:
+        """The ids of those of all the archives of an index that are chosen."""
+        since, until = self.since, self.until
+        if self.is_latest:
+            since = max(((one.end, one.start) for one in entries), default=(0, 0))[1]
+        return {
+            one.id
+            for one in entries
+            if (since is None or one.end > since) and (until is None or one.start < until)
+        }
+
+    @property
+    def words(self) -> str:
+        """The choice in a few words."""
+        if self.is_latest:
+            return "the latest archives"
+        days = [
+            f"{word} {datetime.fromtimestamp(time, UTC):%Y-%m-%d %H:%M}"
+            for word, time in (("from", self.since), ("before", self.until))
+            if time is not None
+        ]
+        return " ".join(("archives", *days)) if days else "all archives"
+
+
+ALL: Final = Choice()
+"""What is chosen unless a person chooses."""
+
+
+@dataclass(frozen=True, slots=True)
 class Generation:
     """One state of a community's files: ``data[:data_length]`` and the index of this number.
 
     A lineage is one append-only ``data``; ``locator`` is empty until the first publication.
-    ``info_hash`` (40 hexadecimal digits) covers every byte of both files; it is empty until all of
-    them are here.
+    ``info_hash`` (40 hexadecimal digits) covers every byte of both files, also of archives that a
+    member has not chosen, and in whose place ``data`` has holes.
     """
 
     community: str

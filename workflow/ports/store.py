@@ -14,6 +14,7 @@ from workflow.ports.records import (
     Announcement,
     ArchiveState,
     Channel,
+    Choice,
     Community,
     Generation,
     Link,
@@ -72,6 +73,12 @@ class Store(Protocol):
 
     def set_encrypted(self, tx: Transaction, community: str, *, is_encrypted: bool) -> None:
         """From now on archives are written for the holders of the community's key, or for all."""
+
+    def choice(self, tx: Transaction, community: str) -> Choice:
+        """Which archives are fetched."""
+
+    def choose(self, tx: Transaction, community: str, choice: Choice) -> None:
+        """From now on these are fetched; of a known index they are on their way, others not."""
 
     def add_channel(self, tx: Transaction, community: str, channel: Channel) -> None:
         """A channel of the community; again only renames it."""
@@ -163,8 +170,8 @@ class Store(Protocol):
     ) -> list[StoredMessage]:
         """A page of all messages in archive order, whichever archive holds them."""
 
-    def archived_digests(self, tx: Transaction, community: str) -> set[bytes]:
-        """The digests of all messages that some archive holds."""
+    def archived_digests(self, tx: Transaction, community: str) -> dict[str, set[bytes]]:
+        """By the instance ids of archives, the digests of the messages that each holds."""
 
     def mark_archived(
         self,
@@ -216,15 +223,18 @@ class Store(Protocol):
     def add_candidate(
         self, tx: Transaction, generation: Generation, entries: Iterable[IndexEntry]
     ) -> None:
-        """A generation whose archives (those that are new in its lineage) must be downloaded."""
+        """A generation of which the chosen archives that are not here must be downloaded.
+
+        The others are remembered: not here, and not on their way.
+        """
 
     def missing_archives(
         self, tx: Transaction, community: str, lineage: int, entries: Iterable[IndexEntry]
     ) -> list[IndexEntry]:
-        """Those of the entries whose bytes are not on this disk yet."""
+        """Those of the entries that are chosen, and whose bytes are not on this disk yet."""
 
     def set_archive_here(self, tx: Transaction, instance: str) -> None:
-        """The archive's bytes are checked and on this disk."""
+        """The archive's bytes are checked and on this disk, yet to be imported."""
 
     def communities_of(self, tx: Transaction, locator: str) -> list[str]:
         """The ids of the communities that have a generation with this locator."""
@@ -233,7 +243,7 @@ class Store(Protocol):
         """Locators of all generations but the current one."""
 
     def complete_candidate(self, tx: Transaction, community: str) -> None:
-        """All bytes of the candidate are here: it is the generation now.
+        """All that is chosen of the candidate is here: it is the generation now.
 
         In a new lineage, messages that only an older one holds are unarchived again.
         """
@@ -247,14 +257,17 @@ class Store(Protocol):
     def repaired_at(self, tx: Transaction, community: str) -> float:
         """When the generation was last repaired; 0 when it never was."""
 
-    def set_info_hash(self, tx: Transaction, community: str, number: int, info_hash: str) -> None:
-        """What the files of a generation are known by, once all of them are here."""
-
     def set_seeded(self, tx: Transaction, community: str, locator: str, at: float) -> None:
         """The generation was live at this moment, under this locator."""
 
     def archives(self, tx: Transaction, community: str, lineage: int) -> list[IndexEntry]:
-        """The archives of a lineage by offset."""
+        """The archives of a lineage by offset, here or not."""
+
+    def archives_of(self, tx: Transaction, generation: Generation) -> list[IndexEntry]:
+        """The archives of a generation by offset, here or not."""
+
+    def archives_here(self, tx: Transaction, generation: Generation) -> list[IndexEntry]:
+        """The archives of a generation that are on this disk, by offset."""
 
     def archive(self, tx: Transaction, instance: str) -> tuple[str, int, IndexEntry]:
         """Community, lineage and entry of the archive with this instance id."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +25,7 @@ from workflow.archive.message import ArchivedMessage
 from workflow.assembly import open_node
 from workflow.engine.journal import JournalClosedError
 from workflow.node import Node
-from workflow.ports.carrier import Content
+from workflow.ports.carrier import Content, Range
 
 T = TypeVar("T")
 
@@ -207,9 +207,11 @@ class _WatchedCarrier(MemoryCarrier):
         )
         self._killer = killer
 
-    async def publish(self, content: Content, locator: str = "") -> str:
+    async def publish(
+        self, content: Content, locator: str = "", ranges: Sequence[Range] | None = None
+    ) -> str:
         """Pass a point once the content is live."""
-        found = await super().publish(content, locator)
+        found = await super().publish(content, locator, ranges)
         await self._killer.reach_between("archives live")
         return found
 

@@ -11,17 +11,26 @@ Hashing and copying run in threads, of which a ``ManualClock`` knows nothing unl
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
 from loguru import logger
 
-from workflow.adapters.carrier.pieces import Checked, Manifest, bring, check, lacking, read_index
+from workflow.adapters.carrier.pieces import (
+    PIECE,
+    Checked,
+    Manifest,
+    bring,
+    check,
+    check_part,
+    lacking,
+    read_index,
+)
 from workflow.adapters.carrier.threads import Threads
 from workflow.errors import CarrierError, ContentDamagedError, LocatorInvalidError, NoPeersError
-from workflow.ports.carrier import Content, HealthListener, Peer, Range, Traffic
+from workflow.ports.carrier import Content, Fetched, HealthListener, Peer, Range, Traffic
 from workflow.ports.clock import Clock
 
 LOOK_AGAIN_AFTER: Final = 1.0
@@ -36,6 +45,11 @@ class Offer:
     checked: Checked
     readers: Threads
     trouble: str = ""
+
+    @property
+    def length(self) -> int:
+        """How many bytes of ``data`` and ``index`` are offered."""
+        return PIECE * len(self.checked.pieces) + self.checked.index_length
 
 
 @dataclass(slots=True)
@@ -118,10 +132,12 @@ class MemoryCarrier:
         if not locator.startswith("memory:") or not locator.isprintable():
             raise LocatorInvalidError(f"no locator of this swarm: {locator[:80]!r}")
 
-    async def publish(self, content: Content, locator: str = "") -> str:
+    async def publish(
+        self, content: Content, locator: str = "", ranges: Sequence[Range] | None = None
+    ) -> str:
         """Read all bytes, let ``check_seconds`` pass, and offer them; see ``Carrier.publish``."""
         try:
-            checked = await self._check(content, locator)
+            checked = await self._check(content, locator, ranges)
         except ContentDamagedError as error:
             self._lose(locator, self._offers.get(locator), str(error))
             raise
@@ -131,9 +147,13 @@ class MemoryCarrier:
         self._tell(found)
         return found
 
-    async def _check(self, content: Content, locator: str) -> Checked:
+    async def _check(
+        self, content: Content, locator: str, ranges: Sequence[Range] | None
+    ) -> Checked:
         self._stay_open()
-        checked = await self._threads.run(lambda: check(content))
+        checked = await self._threads.run(
+            lambda: check(content) if ranges is None else check_part(content, locator, ranges)
+        )
         if locator not in {"", checked.manifest.locator}:
             raise ContentDamagedError("the bytes are not what the locator names", place=locator)
         if self._check_seconds > 0:
@@ -143,8 +163,8 @@ class MemoryCarrier:
             raise ContentDamagedError(f"it changed while it was checked: {trouble}", place=locator)
         return checked
 
-    async def fetch_index(self, locator: str) -> bytes:
-        """The bytes of the index; raises ``NoPeersError`` after ``give_up_after`` seconds."""
+    async def fetch_index(self, locator: str) -> Fetched:
+        """The index; raises ``NoPeersError`` after ``give_up_after`` seconds."""
         search = self._search(locator)
         while True:
             offer = await search.next_offer()
@@ -152,7 +172,7 @@ class MemoryCarrier:
             index = await self._threads.run(partial(read_index, content), offer.readers)
             if manifest.is_index(index):
                 self._manifests[locator] = manifest
-                return index
+                return Fetched(index, manifest.info)
             search.distrust(offer)
 
     async def fetch(
@@ -168,7 +188,7 @@ class MemoryCarrier:
             manifest = (await search.next_offer()).checked.manifest
             self._manifests[locator] = manifest
         pieces = {one.archive: manifest.pieces_of(one) for one in ranges}
-        sizes = {archive: sum(map(manifest.size_of, pieces[archive])) for archive in pieces}
+        sizes = {archive: PIECE * len(pieces[archive]) for archive in pieces}
         moving = self._moving[locator] = _Moving(sum(sizes.values()))
         try:
             to_bring = []
@@ -179,7 +199,11 @@ class MemoryCarrier:
                     moving.was_here += sizes[archive]
                     moving.done += sizes[archive]
                     yield archive
-            for archive in to_bring:
+            while to_bring:
+                archive = next(
+                    (one for one in to_bring if search.can_have(pieces[one])), to_bring[0]
+                )
+                to_bring.remove(archive)
                 # Asked anew each time: a piece that two share may have come with the first.
                 while missing := await self._lacking(content, manifest, pieces[archive]):
                     await self._bring(search, content, missing)
@@ -214,8 +238,7 @@ class MemoryCarrier:
             brought = moving.done - moving.was_here
             return Traffic(others, moving.done, moving.total, 0, 0, brought, 0)
         if (offer := self.offer(locator)) is not None:
-            length = offer.checked.manifest.data_length + offer.checked.manifest.index_length
-            return Traffic(others, length, length, 0, 0, 0, 0)
+            return Traffic(others, offer.length, offer.length, 0, 0, 0, 0)
         return None
 
     def peers(self, locator: str) -> tuple[Peer, ...]:
@@ -223,8 +246,8 @@ class MemoryCarrier:
         if self.traffic(locator) is None:
             return ()
         return tuple(
-            Peer(f"127.0.0.1:{number}", "memory", 1.0, 0, 0)
-            for number, _ in enumerate(self._others(locator), 1)
+            Peer(f"127.0.0.1:{number}", "memory", _share_of(offer), 0, 0)
+            for number, offer in enumerate(self._others(locator), 1)
         )
 
     def _others(self, locator: str) -> list[Offer]:
@@ -295,16 +318,23 @@ class MemoryCarrier:
         return await self._threads.run(lambda: lacking(content.data, manifest, numbers))
 
     async def _bring(self, search: _Search, content: Content, missing: Sequence[int]) -> None:
-        """Take what one peer has of these pieces; who has not all of them is not asked again."""
-        offer = await search.next_offer()
+        """Take of these pieces what one peer offers; who does not have that is not asked again."""
+        offer = await search.next_offer(missing)
         source, manifest = offer.checked.content.data, offer.checked.manifest
+        offered = [number for number in missing if number in offer.checked.pieces]
         brought = await self._threads.run(
-            lambda: bring(source, content.data, manifest, missing), offer.readers
+            lambda: bring(source, content.data, manifest, offered), offer.readers
         )
         if brought:
             search.succeeded()
-        if brought < len(missing):
+        if brought < len(offered):
             search.distrust(offer)
+
+
+def _share_of(offer: Offer) -> float:
+    """How much of everything is offered, from 0 to 1."""
+    info = offer.checked.manifest.info
+    return offer.length / (info.data_length + info.index_length)
 
 
 class _Search:
@@ -335,16 +365,26 @@ class _Search:
         """Bytes have come: the patience begins anew."""
         self._waited = 0.0
 
-    async def next_offer(self) -> Offer:
-        """A live offer of somebody who is trusted; waits for one."""
+    def can_have(self, numbers: Collection[int]) -> bool:
+        """True when somebody who is trusted offers any of these pieces now."""
+        return self._offer_of(numbers) is not None
+
+    async def next_offer(self, numbers: Collection[int] = ()) -> Offer:
+        """A live offer, with any of these pieces, of somebody who is trusted; waits for one."""
         while True:
             self._stay_open()
-            for offer in self._swarm.offers(self._locator):
-                if offer not in self._distrusted:
-                    return offer
+            if (offer := self._offer_of(numbers)) is not None:
+                return offer
             left = self._give_up_after - self._waited
             if left <= 0:
                 raise NoPeersError("nobody who has it was reached", place=self._locator)
             step = min(LOOK_AGAIN_AFTER, left)
             await self._clock.sleep(step)
             self._waited += step
+
+    def _offer_of(self, numbers: Collection[int]) -> Offer | None:
+        for offer in self._swarm.offers(self._locator):
+            has_any = not numbers or not offer.checked.pieces.isdisjoint(numbers)
+            if has_any and offer not in self._distrusted:
+                return offer
+        return None

@@ -6,18 +6,18 @@ No function keeps a file open after it has returned.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Sequence
-from contextlib import suppress
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO, Final
 
 from workflow.adapters.carrier.seen import Seen, identity_of
+from workflow.archive.pieces import PIECE_LENGTH
 from workflow.archive.torrent import (
+    HASH_LENGTH,
     MAX_TORRENT_SIZE,
     Info,
-    PieceHasher,
     decode_torrent,
     piece_hashes,
 )
@@ -25,7 +25,7 @@ from workflow.errors import CarrierError, ContentDamagedError, TorrentInvalidErr
 from workflow.files.folder import open_own, open_to_read
 from workflow.ports.carrier import Content, Range
 
-PIECE: Final = 100 * 1024
+PIECE: Final = PIECE_LENGTH
 """Bytes that are hashed, and proved, together."""
 
 
@@ -33,35 +33,28 @@ PIECE: Final = 100 * 1024
 class Manifest:
     """What a locator stands for: lengths in bytes and the hashes of all that is carried."""
 
-    data_length: int
-    pieces: tuple[bytes, ...]
-    index_length: int
-    index_hash: bytes
+    info: Info
 
     @property
     def locator(self) -> str:
-        """``memory:`` and a hash over the whole manifest."""
-        lengths = self.data_length.to_bytes(8, "big") + self.index_length.to_bytes(8, "big")
-        return f"memory:{sha256(lengths + self.index_hash + b''.join(self.pieces)).hexdigest()}"
-
-    def size_of(self, number: int) -> int:
-        """How many bytes a piece has: the last may be shorter."""
-        return min(PIECE, self.data_length - number * PIECE)
+        """``memory:`` and the info-hash."""
+        return f"memory:{self.info.info_hash}"
 
     def is_piece(self, number: int, piece: bytes) -> bool:
-        """True when these are the bytes of that piece."""
-        return sha256(piece).digest() == self.pieces[number]
+        """True when these are the bytes of that piece of ``data``."""
+        return piece_hashes(piece) == self.info.pieces[number * HASH_LENGTH :][:HASH_LENGTH]
 
     def is_index(self, index: bytes) -> bool:
         """True when these are the bytes of the index."""
-        return len(index) == self.index_length and sha256(index).digest() == self.index_hash
+        hashes = self.info.pieces[HASH_LENGTH * self.info.index_pieces.start :]
+        return len(index) == self.info.index_length and piece_hashes(index) == hashes
 
     def pieces_of(self, wanted: Range) -> range:
         """The numbers of the pieces that a range touches. Raises ``CarrierError`` if outside."""
         end = wanted.offset + wanted.size
-        if wanted.offset < 0 or wanted.size < 0 or end > self.data_length:
+        if wanted.offset < 0 or wanted.size < 0 or end > self.info.data_length:
             raise CarrierError(
-                f"bytes {wanted.offset} to {end} are not within {self.data_length}",
+                f"bytes {wanted.offset} to {end} are not within {self.info.data_length}",
                 place=wanted.archive,
             )
         return range(wanted.offset // PIECE, -(-end // PIECE))
@@ -69,9 +62,10 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True)
 class Checked(Seen):
-    """Files whose bytes were all read, and what they were found to be."""
+    """Files whose bytes were read: the index and these pieces, and what they were found to be."""
 
     manifest: Manifest
+    pieces: frozenset[int]
 
 
 def check(content: Content) -> Checked:
@@ -80,55 +74,70 @@ def check(content: Content) -> Checked:
     Raises ``ContentDamagedError`` when bytes are missing, or not those that the .torrent describes,
     if there is one.
     """
-    sealed = _Sealed(content)
-    try:
-        with open_to_read(content.data) as data, open_to_read(content.index) as index:
-            pieces = []
-            for offset in range(0, content.data_length, PIECE):
-                piece = _at(data, offset, min(PIECE, content.data_length - offset))
-                if piece is None:
-                    raise ContentDamagedError(
-                        f"the file ends before byte {content.data_length}", place=str(content.data)
-                    )
-                pieces.append(sha256(piece).digest())
-                sealed.update(piece)
-            whole = index.read()
-            sealed.end(whole)
-            manifest = Manifest(
-                content.data_length, tuple(pieces), len(whole), sha256(whole).digest()
-            )
-            return Checked(content, len(whole), identity_of(data), identity_of(index), manifest)
-    except OSError as error:
-        raise CarrierError(f"files cannot be read: {error}", place=content.community) from error
-
-
-class _Sealed:
-    """Compares what is read with the generation's .torrent, if it has one."""
-
-    def __init__(self, content: Content) -> None:
-        self._content = content
-        self._hasher = PieceHasher()
-        self._info: Info | None = None
-        with (
-            suppress(OSError, ContentDamagedError, TorrentInvalidError),
-            open_to_read(content.torrent) as file,
-        ):
-            self._info = decode_torrent(file.read(MAX_TORRENT_SIZE + 1)).info
-
-    def update(self, piece: bytes) -> None:
-        """The next bytes of ``data``."""
-        if self._info is not None:
-            self._hasher.update(piece)
-
-    def end(self, index: bytes) -> None:
-        """The index, and nothing more. Raises ``ContentDamagedError`` for other bytes."""
-        if self._info is not None and (
-            self._info.pieces != self._hasher.hashes() + piece_hashes(index)
-        ):
+    with _told(content), open_to_read(content.data) as data, open_to_read(content.index) as index:
+        pieces = []
+        for offset in range(0, content.data_length, PIECE):
+            piece = _at(data, offset, min(PIECE, content.data_length - offset))
+            if piece is None:
+                raise ContentDamagedError(
+                    f"the file ends before byte {content.data_length}", place=str(content.data)
+                )
+            pieces.append(piece_hashes(piece))
+        whole = index.read()
+        hashes = b"".join(pieces) + piece_hashes(whole)
+        manifest = Manifest(Info(content.community, content.data_length, len(whole), hashes))
+        sealed = _sealed(content)
+        if sealed is not None and sealed.info.pieces != hashes:
             raise ContentDamagedError(
                 "the bytes are not those that the .torrent describes",
-                place=str(self._content.data.parent),
+                place=str(content.data.parent),
             )
+        files = identity_of(data), identity_of(index)
+        here = frozenset(manifest.info.data_pieces)
+        return Checked(content, content.data_length, len(whole), *files, manifest, here)
+
+
+def check_part(content: Content, locator: str, ranges: Sequence[Range]) -> Checked:
+    """Read the index and these ranges, of what the .torrent describes.
+
+    Raises ``ContentDamagedError`` when bytes are missing or differ, or the .torrent does.
+    """
+    manifest = _sealed(content)
+    if manifest is None or manifest.locator != locator:
+        raise ContentDamagedError(
+            "the .torrent is not that of the locator", place=str(content.torrent)
+        )
+    numbers = frozenset(number for one in ranges for number in manifest.pieces_of(one))
+    with _told(content), open_to_read(content.data) as data, open_to_read(content.index) as index:
+        whole = index.read()
+        wrong = [number for number in sorted(numbers) if not _holds(data, manifest, number)]
+        if wrong or not manifest.is_index(whole):
+            raise ContentDamagedError(
+                f"pieces {wrong} are not what was published" if wrong else "the index is not",
+                place=str(content.data.parent),
+            )
+        length = PIECE * (max(numbers, default=-1) + 1)
+        files = identity_of(data), identity_of(index)
+        return Checked(content, length, len(whole), *files, manifest, numbers)
+
+
+def _sealed(content: Content) -> Manifest | None:
+    """What the generation's .torrent says, if it has one that can be read."""
+    with (
+        suppress(OSError, ContentDamagedError, TorrentInvalidError),
+        open_to_read(content.torrent) as file,
+    ):
+        return Manifest(decode_torrent(file.read(MAX_TORRENT_SIZE + 1)).info)
+    return None
+
+
+@contextmanager
+def _told(content: Content) -> Iterator[None]:
+    """A failing disk in the carrier's words."""
+    try:
+        yield
+    except OSError as error:
+        raise CarrierError(f"files cannot be read: {error}", place=content.community) from error
 
 
 def read_index(content: Content) -> bytes:
@@ -179,7 +188,7 @@ def bring(source: Path, target: Path, manifest: Manifest, numbers: Sequence[int]
 def _copy(source: Path, file: BinaryIO, manifest: Manifest, number: int) -> bool:
     try:
         with source.open("rb") as offered:
-            piece = _at(offered, number * PIECE, manifest.size_of(number))
+            piece = _at(offered, number * PIECE, PIECE)
     except OSError:  # The one who offers it has the trouble, not we.
         return False
     if piece is None or not manifest.is_piece(number, piece):
@@ -190,7 +199,7 @@ def _copy(source: Path, file: BinaryIO, manifest: Manifest, number: int) -> bool
 
 
 def _holds(file: BinaryIO, manifest: Manifest, number: int) -> bool:
-    piece = _at(file, number * PIECE, manifest.size_of(number))
+    piece = _at(file, number * PIECE, PIECE)
     return piece is not None and manifest.is_piece(number, piece)
 
 

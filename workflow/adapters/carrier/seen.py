@@ -11,9 +11,13 @@ from workflow.ports.carrier import Content
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The files of a generation as they were read: (device, inode) of each, lengths in bytes."""
+    """The files of a generation as they were read: (device, inode) of each, lengths in bytes.
+
+    ``data_length`` is up to where bytes of ``data`` were read.
+    """
 
     content: Content
+    data_length: int
     index_length: int
     data_file: tuple[int, int]
     index_file: tuple[int, int]
@@ -32,7 +36,7 @@ class Seen:
                 return f"{path.name} was replaced"
             if path == self.content.index and status.st_size != self.index_length:
                 return f"{path.name} has another length"
-            if path == self.content.data and status.st_size < self.content.data_length:
+            if path == self.content.data and status.st_size < self.data_length:
                 return f"{path.name} was cut off"
         return ""
 

@@ -30,6 +30,10 @@ FACTS: Final = """
            EXISTS (SELECT 1 FROM archive WHERE community = c.id AND is_done = 0),
            a.sent_at, a.clock,
            m.time, m.stored_at,
+           EXISTS (SELECT 1 FROM archive WHERE community = c.id AND is_here = 0
+                   AND lineage = g.lineage AND "offset" < g.data_length),
+           EXISTS (SELECT 1 FROM archive WHERE community = c.id AND is_here = 0 AND is_done = 0
+                   AND lineage = g.lineage AND "offset" < g.data_length),
            c.archive_asked_at, c.archive_open, c.announce_asked_at
     FROM json_each(?) AS asked
     JOIN community c ON c.id = asked.value
@@ -121,11 +125,13 @@ class CommunityFacts:
             announced_clock, has_open_imports,
             sent_at, current_clock,
             oldest_time, oldest_stored_at,
+            is_part, lacks_chosen,
             archive_asked_at, archive_open, announce_asked_at,
         ) = cast("tuple[Any, ...]", row)  # fmt: skip
         timing = self._timing
         window_due_at: float | None = None
-        if oldest_time is not None and anchor is not None:
+        # What is only a part can be neither continued nor announced.
+        if oldest_time is not None and anchor is not None and not is_part:
             end = window_containing(oldest_time, anchor, interval).end
             # A message that came late waits for others that may come with it.
             window_due_at = max(end, oldest_stored_at) + timing.grace + self._share(id)
@@ -133,7 +139,7 @@ class CommunityFacts:
             if oldest_stored_at <= archive_asked_at and (end <= archive_asked_at or is_open_asked):
                 window_due_at = min(end, archive_asked_at)  # Somebody does not want to wait.
         announce_due_at: float | None = None
-        if generation:
+        if generation and not is_part:
             if current_clock is None or sent_at is None or sent_at > now:
                 announce_due_at = 0.0  # Never sent, or by a clock that was wrong.
             elif sent_at < announce_asked_at:
@@ -167,6 +173,7 @@ class CommunityFacts:
             window_due_at=window_due_at,
             is_caught_up=caught_up_run == self._run and not has_open_imports,
             catch_up_deadline=deadline,
+            lacks_chosen=bool(lacks_chosen),
             new_archives=missing or 0,
             attempts=attempts,
             attempts_allowed=timing.attempts,

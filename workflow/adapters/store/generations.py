@@ -8,7 +8,7 @@ from typing import Any, Final, cast
 from workflow.adapters.store.announcements import see_signature
 from workflow.archive.index import IndexEntry
 from workflow.errors import UnknownCommunityError
-from workflow.ports.records import ArchiveState, Generation
+from workflow.ports.records import ArchiveState, Choice, Generation
 from workflow.ports.work import Transaction, Value
 
 GENERATION: Final = (
@@ -36,6 +36,7 @@ IMPORTS: Final = (
     "SELECT count(*), coalesce(sum(is_done = 0 AND is_locked = 0), 0) FROM archive"
     " WHERE community = ?1"
     " AND lineage = (SELECT max(lineage) FROM generation WHERE community = ?1)"
+    " AND (is_here = 1 OR is_done = 0)"  # Others are not chosen.
 )
 RELEASED: Final = (
     " FROM archive a JOIN archived h ON h.archive = a.number JOIN message m USING (sequence)"
@@ -109,9 +110,11 @@ class SqliteGenerations:
     def add_candidate(
         self, tx: Transaction, generation: Generation, entries: Iterable[IndexEntry]
     ) -> None:
-        """A generation whose archives (those that are new in its lineage) must be downloaded."""
+        """A generation of which the chosen archives that are not here must be downloaded."""
+        entries = list(entries)
         wanted = self.missing_archives(tx, generation.community, generation.lineage, entries)
-        self._insert_archives(tx, generation, wanted, is_here=False, is_done=False)
+        self._insert_archives(tx, generation, entries, is_here=False, is_done=True)
+        self._want(tx, generation.community, generation.lineage, wanted)
         self._insert_generation(tx, generation, len(wanted))
         # Nobody will ever bring the bytes that an abandoned lineage still lacks.
         tx.execute(
@@ -127,17 +130,41 @@ class SqliteGenerations:
     def missing_archives(
         self, tx: Transaction, community: str, lineage: int, entries: Iterable[IndexEntry]
     ) -> list[IndexEntry]:
-        """Those of the entries whose bytes are not on this disk yet."""
+        """Those of the entries that are chosen, and whose bytes are not on this disk yet."""
+        entries = list(entries)
+        chosen = self.choice(tx, community).of(entries)
         rows = tx.execute(
             "SELECT id FROM archive WHERE community = ? AND lineage = ? AND is_here = 1",
             (community, lineage),
         ).fetchall()
         here = {row[0] for row in rows}
-        return [entry for entry in entries if entry.id not in here]
+        return [entry for entry in entries if entry.id in chosen and entry.id not in here]
 
     def set_archive_here(self, tx: Transaction, instance: str) -> None:
-        """The archive's bytes are checked and on this disk."""
-        tx.execute("UPDATE archive SET is_here = 1 WHERE instance = ?", (instance,))
+        """The archive's bytes are checked and on this disk, yet to be imported."""
+        tx.execute("UPDATE archive SET is_here = 1, is_done = 0 WHERE instance = ?", (instance,))
+
+    def choice(self, tx: Transaction, community: str) -> Choice:
+        """Which archives are fetched."""
+        row = tx.execute(
+            "SELECT chosen_since, chosen_until, chosen_latest FROM community WHERE id = ?",
+            (community,),
+        ).fetchone()
+        since, until, is_latest = cast("tuple[int | None, int | None, int]", row or (None, None, 0))
+        return Choice(since, until, bool(is_latest))
+
+    def choose(self, tx: Transaction, community: str, choice: Choice) -> None:
+        """From now on these are fetched; of a known index they are on their way, others not."""
+        tx.execute(
+            "UPDATE community SET chosen_since = ?, chosen_until = ?, chosen_latest = ?"
+            " WHERE id = ?",
+            (choice.since, choice.until, choice.is_latest, community),
+        )
+        for generation in (self.generation(tx, community), self.candidate(tx, community)):
+            if generation is not None:
+                entries = self.archives_of(tx, generation)
+                wanted = self.missing_archives(tx, community, generation.lineage, entries)
+                self._want(tx, community, generation.lineage, wanted)
 
     def communities_of(self, tx: Transaction, locator: str) -> list[str]:
         """The ids of the communities that have a generation with this locator."""
@@ -169,7 +196,7 @@ class SqliteGenerations:
         return cast("float", row[0]) if row else 0.0
 
     def complete_candidate(self, tx: Transaction, community: str) -> None:
-        """All bytes of the candidate are here: it is the generation now."""
+        """All that is chosen of the candidate is here: it is the generation now."""
         before, after = self.generation(tx, community), self.candidate(tx, community)
         if before is not None and after is not None and before.lineage != after.lineage:
             self._release(tx, community, after.lineage)
@@ -185,13 +212,6 @@ class SqliteGenerations:
         )
         see_signature(tx, community)
 
-    def set_info_hash(self, tx: Transaction, community: str, number: int, info_hash: str) -> None:
-        """What the files of a generation are known by, once all of them are here."""
-        tx.execute(
-            "UPDATE generation SET info_hash = ? WHERE community = ? AND number = ?",
-            (info_hash, community, number),
-        )
-
     def set_seeded(self, tx: Transaction, community: str, locator: str, at: float) -> None:
         """The generation was live at this moment, under this locator."""
         tx.execute(
@@ -201,10 +221,24 @@ class SqliteGenerations:
         )
 
     def archives(self, tx: Transaction, community: str, lineage: int) -> list[IndexEntry]:
-        """The archives of a lineage by offset."""
+        """The archives of a lineage by offset, here or not."""
         rows = tx.execute(
             'SELECT entry FROM archive WHERE community = ? AND lineage = ? ORDER BY "offset"',
             (community, lineage),
+        )
+        return [IndexEntry.decode(cast("bytes", row[0])) for row in rows.fetchall()]
+
+    def archives_of(self, tx: Transaction, generation: Generation) -> list[IndexEntry]:
+        """The archives of a generation by offset, here or not."""
+        found = self.archives(tx, generation.community, generation.lineage)
+        return [one for one in found if one.offset < generation.data_length]
+
+    def archives_here(self, tx: Transaction, generation: Generation) -> list[IndexEntry]:
+        """The archives of a generation that are on this disk, by offset."""
+        rows = tx.execute(
+            "SELECT entry FROM archive WHERE community = ? AND lineage = ?"
+            ' AND "offset" < ? AND is_here = 1 ORDER BY "offset"',
+            (generation.community, generation.lineage, generation.data_length),
         )
         return [IndexEntry.decode(cast("bytes", row[0])) for row in rows.fetchall()]
 
@@ -262,6 +296,20 @@ class SqliteGenerations:
         """
         tx.execute(RELEASE, (community, lineage))
         tx.execute(FORGET_RELEASED, (community, lineage))
+
+    def _want(
+        self, tx: Transaction, community: str, lineage: int, wanted: Iterable[IndexEntry]
+    ) -> None:
+        """Of the archives of a lineage that are not here, exactly these are on their way."""
+        tx.execute(
+            "UPDATE archive SET is_done = 1 WHERE community = ? AND lineage = ? AND is_here = 0",
+            (community, lineage),
+        )
+        for one in wanted:
+            tx.execute(
+                "UPDATE archive SET is_done = 0 WHERE instance = ?",
+                (self.instance_of(community, lineage, one.id),),
+            )
 
     def _set_generation(self, tx: Transaction, generation: Generation) -> None:
         tx.execute(

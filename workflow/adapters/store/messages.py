@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
 from itertools import chain
@@ -210,13 +211,17 @@ class SqliteMessages:
                 break
         return page
 
-    def archived_digests(self, tx: Transaction, community: str) -> set[bytes]:
-        """The digests of all messages that some archive holds."""
+    def archived_digests(self, tx: Transaction, community: str) -> dict[str, set[bytes]]:
+        """By the instance ids of archives, the digests of the messages that each holds."""
         rows = tx.execute(
-            "SELECT m.digest FROM message m JOIN archived USING (sequence) WHERE m.community = ?",
+            "SELECT a.instance, m.digest FROM message m JOIN archived h USING (sequence)"
+            " JOIN archive a ON a.number = h.archive WHERE m.community = ?",
             (_number(tx, community),),
         )
-        return {cast("bytes", row[0]) for row in rows}
+        found: defaultdict[str, set[bytes]] = defaultdict(set)
+        for instance, digest in cast("Iterable[tuple[str, bytes]]", rows):
+            found[instance].add(digest)
+        return found
 
     def mark_archived(
         self,

@@ -43,7 +43,10 @@ STORE: Final = (
                 repaired_at       REAL NOT NULL DEFAULT 0,
                 archive_asked_at  REAL NOT NULL DEFAULT 0,
                 archive_open      INT  NOT NULL DEFAULT 0,
-                announce_asked_at REAL NOT NULL DEFAULT 0
+                announce_asked_at REAL NOT NULL DEFAULT 0,
+                chosen_since      INT,
+                chosen_until      INT,
+                chosen_latest     INT  NOT NULL DEFAULT 0
             )
             """,
             "CREATE INDEX community_name ON community (name)",
@@ -122,6 +125,7 @@ STORE: Final = (
             """,
             'CREATE INDEX archive_offset ON archive (community, lineage, "offset")',
             "CREATE INDEX archive_open ON archive (community) WHERE is_done = 0",
+            "CREATE INDEX archive_absent ON archive (community) WHERE is_here = 0",
             """
             CREATE TABLE announcement (
                 community TEXT NOT NULL REFERENCES community (id),

@@ -42,7 +42,7 @@ from workflow.errors import (
     TorrentInvalidError,
 )
 from workflow.files.torrents import torrent_of
-from workflow.ports.carrier import Content, HealthListener, Peer, Range, Traffic
+from workflow.ports.carrier import Content, Fetched, HealthListener, Peer, Range, Traffic
 
 REMEMBERED: Final = 32
 """Torrents whose metadata, and who had it, is kept for the fetch that follows."""
@@ -123,14 +123,16 @@ class BitTorrentCarrier:
 
     # ------------------------------------------------------------------------------- publishing
 
-    async def publish(self, content: Content, locator: str = "") -> str:
-        """Read and hash everything, and offer it; see ``Carrier.publish``.
+    async def publish(
+        self, content: Content, locator: str = "", ranges: Sequence[Range] | None = None
+    ) -> str:
+        """Read and hash everything, or these ranges, and offer it; see ``Carrier.publish``.
 
         The .torrent beside the content says what is offered. Pieces that were read for another
         generation on the same file, which is live, are not read again.
         """
         self._stay_open()
-        offer, info = await self._offers.read(content, locator)
+        offer, info = await self._offers.read(content, locator, ranges)
         async with self._turn(offer.name):
             self._stay_open()
             await self._offers.put(offer, info)
@@ -156,8 +158,8 @@ class BitTorrentCarrier:
         """Raises ``LocatorInvalidError`` when it is no magnet link that names one v1 info-hash."""
         name_of(locator)
 
-    async def fetch_index(self, locator: str) -> bytes:
-        """The bytes of the index.
+    async def fetch_index(self, locator: str) -> Fetched:
+        """The index, and the metadata of the torrent.
 
         Raises ``LocatorInvalidError`` and ``NoPeerSourceError`` at once, ``NoPeersError`` when
         patience ends, ``TorrentInvalidError`` for a torrent that is not one of archives.
@@ -177,7 +179,8 @@ class BitTorrentCarrier:
             params = fetching_params(info, wanted, (target.with_name("data"), target), ())
             async with aclosing(self._carry(params, wanted, settle)) as came:
                 async for _ in came:
-                    return await self._threads.run(lambda: pieces.read_index(target, info))
+                    index = await self._threads.run(lambda: pieces.read_index(target, info))
+                    return Fetched(index, info)
             raise AssertionError("an index has pieces")
 
     async def fetch(

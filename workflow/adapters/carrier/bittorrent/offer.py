@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from hashlib import sha256
 from typing import Final
@@ -25,38 +25,54 @@ CHECKED_WITHIN: Final = 30.0
 
 
 class Offer:
-    """``trouble`` says why it is offered no longer; ``fail`` is called when an alert says so."""
+    """``trouble`` says why it is offered no longer; ``fail`` is called when an alert says so.
+
+    ``numbers`` are the pieces of ``data`` that are offered, with the index.
+    """
 
     __slots__ = (
         "_checked",
         "_data_pieces",
         "_digest",
         "_fail",
+        "_pieces",
         "handle",
         "locator",
         "name",
+        "numbers",
         "seen",
         "trouble",
     )
 
     def __init__(
-        self, seen: Seen, info: Info, locator: str, fail: Callable[[Offer, str], None]
+        self,
+        seen: Seen,
+        info: Info,
+        locator: str,
+        numbers: Collection[int],
+        fail: Callable[[Offer, str], None],
     ) -> None:
         self.seen = seen
         self.name = info.info_hash
         self.locator = locator
         self.trouble = ""
         self.handle: lt.torrent_handle | None = None
+        self.numbers = numbers
+        self._pieces = len(numbers) + len(info.index_pieces)
         self._data_pieces = info.data_pieces.stop
         self._digest = _digest(info, self._data_pieces)
         self._fail = fail
         self._checked: asyncio.Event | None = None
 
-    def proved_of(self, info: Info) -> int:
-        """How many pieces of ``data`` a torrent has in common with this one, if not another's."""
+    def is_like(self, other: Offer) -> bool:
+        """True when the other one is of the same bytes in the same files."""
+        return (self.seen, self.numbers) == (other.seen, other.numbers)
+
+    def proved_of(self, info: Info) -> Collection[int]:
+        """Which pieces of ``data`` a torrent has in common with this one, if not another's."""
         if self._data_pieces > info.data_pieces.stop:
-            return 0
-        return self._data_pieces if _digest(info, self._data_pieces) == self._digest else 0
+            return ()
+        return self.numbers if _digest(info, self._data_pieces) == self._digest else ()
 
     async def is_seeded(self) -> bool:
         """True when libtorrent, which was just given it, says that it seeds it."""
@@ -66,7 +82,7 @@ class Offer:
             async with asyncio.timeout(CHECKED_WITHIN):
                 while handle is not None and not self.trouble:
                     status = handle.status(0)
-                    if status.is_seeding:
+                    if self._is_all_there(status):
                         self._checked = None
                         return not status.flags & lt.torrent_flags.upload_mode
                     await checked.wait()
@@ -91,8 +107,12 @@ class Offer:
             status = self.handle.status(0)
             if status.errc.value() or status.flags & lt.torrent_flags.upload_mode:
                 self._fail(self, status.errc.message())
-            elif not status.is_seeding:
+            elif not self._is_all_there(status):
                 self._fail(self, "it is not seeded any more")
+
+    def _is_all_there(self, status: lt.torrent_status) -> bool:
+        """True when libtorrent has all that was read, and wants nothing more."""
+        return status.is_finished and status.num_pieces == self._pieces
 
 
 def _digest(info: Info, data_pieces: int) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from functools import lru_cache
 
 import libtorrent as lt
@@ -18,7 +18,7 @@ from workflow.adapters.carrier.threads import Threads
 from workflow.archive.magnet import magnet_uri, parse_magnet
 from workflow.archive.torrent import Info
 from workflow.errors import ContentDamagedError, LocatorInvalidError, MagnetInvalidError
-from workflow.ports.carrier import Content
+from workflow.ports.carrier import Content, Fetched, Range
 
 
 @lru_cache(maxsize=4096)
@@ -41,38 +41,40 @@ class Offers:
         self._offers: dict[str, Offer] = {}
         self._lock = threading.Lock()
 
-    async def read(self, content: Content, locator: str) -> tuple[Offer, Info]:
+    async def read(
+        self, content: Content, locator: str, ranges: Sequence[Range] | None
+    ) -> tuple[Offer, Info]:
         """Check every byte of what is to be offered; see ``Carrier.publish``."""
         name = name_of(locator) if locator else ""
         try:
             info = await self._threads.run(lambda: pieces.sealed_info(content, name))
+            numbers = pieces.pieces_here(info, ranges)
             proved = self._proved(content, info)
-            seen = await self._threads.run(lambda: pieces.read_whole(content, info, proved))
+            seen = await self._threads.run(
+                lambda: pieces.read_whole(content, info, numbers, proved)
+            )
         except ContentDamagedError as error:
             self._lose(self._offers.get(name), str(error))
             raise
         trackers = self._session.announced_to
         locator = locator or magnet_uri(info.info_hash, content.community, trackers)
-        return Offer(seen, info, locator, self._lose), info
+        return Offer(seen, info, locator, numbers, self._lose), info
 
-    def _proved(self, content: Content, info: Info) -> int:
-        """How many pieces of ``data`` were read for another generation that is live."""
+    def _proved(self, content: Content, info: Info) -> list[Collection[int]]:
+        """Which pieces of ``data`` were read for other generations that are live."""
         others = [one for one in self._offers.values() if one.seen.content.data == content.data]
-        return max(
-            (
-                other.proved_of(info)
-                for other in others
-                if other.name != info.info_hash and self.live(other.name) is other
-            ),
-            default=0,
-        )
+        return [
+            other.proved_of(info)
+            for other in others
+            if other.name != info.info_hash and self.live(other.name) is other
+        ]
 
     async def put(self, offer: Offer, info: Info) -> None:
         """Offer it. Raises ``ContentDamagedError`` when libtorrent, or a look, finds it changed."""
         before = self._offers.get(offer.name)
-        if before is None or before.trouble or before.seen != offer.seen:
+        if before is None or before.trouble or not before.is_like(offer):
             await self.take_out(offer.name)
-            params = seeding_params(offer.seen.content, info)
+            params = seeding_params(offer.seen.content, info, offer.numbers)
             params.peers = await self._sources.for_seeding()
             offer.handle = self._session.add(params, offer)
             self._offers[offer.name] = offer
@@ -94,14 +96,15 @@ class Offers:
             return None
         return offer
 
-    async def own_index(self, name: str) -> bytes | None:
-        """The bytes of an index that is offered here; if they are wrong, it is so no longer."""
+    async def own_index(self, name: str) -> Fetched | None:
+        """The index of what is offered here; if its bytes are wrong, it is so no longer."""
         if (offer := self.live(name)) is None:
             return None
         content = offer.seen.content
         try:
             info = await self._threads.run(lambda: pieces.sealed_info(content, name))
-            return await self._threads.run(lambda: pieces.read_index(content.index, info))
+            index = await self._threads.run(lambda: pieces.read_index(content.index, info))
+            return Fetched(index, info)
         except ContentDamagedError as error:
             await self.take_out(name, because=str(error))
             return None

@@ -51,12 +51,16 @@ def fetching_params(
     return params
 
 
-def seeding_params(content: Content, info: Info) -> lt.add_torrent_params:
-    """A torrent of which everything is here and was read by us.
+def seeding_params(content: Content, info: Info, numbers: Collection[int]) -> lt.add_torrent_params:
+    """A torrent of which the index and these pieces of ``data`` are here and were read by us.
 
-    libtorrent hashes each piece once more when it is wanted for the first time, and tells.
+    Of a whole one, libtorrent hashes each piece once more when it is wanted for the first time, and
+    tells. Of a part it wants nothing and claims no more.
     """
-    params = _params_of(info, (content.data, content.index))
+    files = (content.data, content.index)
+    if numbers != info.data_pieces:
+        return fetching_params(info, {}, files, (*numbers, *info.index_pieces))
+    params = _params_of(info, files)
     params.flags = lt.torrent_flags.seed_mode
     return params
 

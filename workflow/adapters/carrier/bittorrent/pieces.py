@@ -49,13 +49,24 @@ def sealed_info(content: Content, name: str = "") -> Info:
     return info
 
 
-def read_whole(content: Content, info: Info, checked: int) -> Seen:
-    """Read and hash everything but the first ``checked`` pieces of ``data``.
+def pieces_here(info: Info, ranges: Iterable[Range] | None) -> Collection[int]:
+    """The pieces of ``data`` that these ranges touch, all of them without ranges."""
+    if ranges is None:
+        return info.data_pieces
+    numbers = frozenset(number for one in ranges for number in pieces_of(info, one))
+    return info.data_pieces if len(numbers) == len(info.data_pieces) else numbers
+
+
+def read_whole(
+    content: Content, info: Info, numbers: Collection[int], proved: Collection[Collection[int]]
+) -> Seen:
+    """Read and hash the index and these pieces of ``data``, but for those that are proved.
 
     Raises ``ContentDamagedError`` that names file and piece when bytes are missing or differ.
     """
     with _told(content.data), open_to_read(content.data) as data:
-        _check(data.fileno(), content.data, info, range(checked, info.data_pieces.stop), 0)
+        unread = [one for one in sorted(numbers) if not any(one in known for known in proved)]
+        _check(data.fileno(), content.data, info, unread, 0)
         data_file = identity_of(data)
     with _told(content.index), open_to_read(content.index) as index:
         length = os.fstat(index.fileno()).st_size
@@ -65,7 +76,8 @@ def read_whole(content: Content, info: Info, checked: int) -> Seen:
             )
         first = info.index_pieces.start
         _check(index.fileno(), content.index, info, info.index_pieces, first)
-        return Seen(content, length, data_file, identity_of(index))
+        data_length = PIECE_LENGTH * (max(numbers, default=-1) + 1)
+        return Seen(content, data_length, length, data_file, identity_of(index))
 
 
 def read_index(path: Path, info: Info) -> bytes:
