@@ -35,7 +35,8 @@ async def test_bad_bytes_are_not_taken(world: World) -> None:
     content = sealed(world.folder / "origin")
     info = info_of(content)
     evil = Stranger(info.encode(), lambda _: bytes(PIECE), info.index_pieces.stop)
-    member = await world.node(peers=(await evil.open(),), patience=1.5)
+    address = await evil.open()
+    member = await world.node(peers=(address,), patience=1.5)
     own = content_in(world.folder / "member")
     with pytest.raises(NoPeersError):
         await fetched(member, evil.locator, own)
@@ -43,7 +44,8 @@ async def test_bad_bytes_are_not_taken(world: World) -> None:
     assert not any(own.data.read_bytes())  # Nothing, or zeros, which are nobody's.
     node = await world.node()
     await node.publish(content)
-    assert len(await fetched(member, evil.locator, own)) == 4
+    patient = await world.node(peers=(address,))
+    assert len(await fetched(patient, evil.locator, own)) == 4
     assert own.data.read_bytes() == bytes_of(4)
     await evil.close()
 
@@ -58,7 +60,7 @@ async def test_a_peer_that_stalls_is_said_to_be_nobody(world: World) -> None:
         return whole[number * PIECE :][:PIECE] if number < 2 else None
 
     half = Stranger(info.encode(), piece, info.index_pieces.stop, boasts=True)
-    member = await world.node(peers=(await half.open(),), patience=1.0)
+    member = await world.node(peers=(await half.open(),), patience=3.0)
     got: list[str] = []
     own = content_in(world.folder / "m")
     with pytest.raises(NoPeersError) as caught:

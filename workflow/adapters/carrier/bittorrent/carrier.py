@@ -301,7 +301,7 @@ class BitTorrentCarrier:
         await transfer.stop()
         self._transfers.pop(transfer.name, None)
         folder = self._scratch / transfer.name
-        if os.path.lexists(folder):  # Metadata alone leaves nothing.
+        if os.path.lexists(folder):  # noqa: ASYNC240 - one look; metadata alone leaves nothing.
             await self._threads.run(lambda: shutil.rmtree(folder, ignore_errors=True))
 
     # ---------------------------------------------------------------------------------- looking
