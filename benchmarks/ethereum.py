@@ -1,11 +1,18 @@
-"""Six years of a real community through everything: import, archives, members, export, comparison.
+"""Six years of a real community through everything: archives, BitTorrent, members, a loss, export.
 
     .venv/bin/python benchmarks/ethereum.py
+    .venv/bin/python benchmarks/ethereum.py --weeks 20
 
 The history is that of Ethereum's research and development, about 293,000 messages, as exports of
-Discord's channels. It is imported, archived week by week while time passes, verified, fetched by a
-member over the network within the process, and adopted into an empty store; what each of the three
-gives back is compared with the exports, message by message. Each stage is a process of its own.
+Discord's channels. Every node is a process of its own, with its data directory; archives travel by
+BitTorrent on loopback, announcements by the folder of messages.
+
+A control node imports all but the last seven days, archives them week by week while time passes,
+seeds and announces. Two members at once verify, fetch, import, and seed on. The control node is
+killed; a third member completes from the two. Then the control node starts again, archives what was
+said in the last seven days, and the members fetch what is new. In the end every node's messages are
+compared with the control node's, byte for byte, and two nodes' exports with the source, which was
+read by other means.
 
 This is a proof as well: it ends with an error when a single message differs.
 """
@@ -13,191 +20,198 @@ This is a proof as well: it ends with an error when a single message differs.
 from __future__ import annotations
 
 import argparse
-import asyncio
-import multiprocessing
 import sys
 import tarfile
 import tempfile
-import time
-from collections.abc import Awaitable, Callable
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from benchmarks.parts.discord import differences, said_by_exports, said_by_lines
-from benchmarks.parts.report import count, heading, row, span, table
-from benchmarks.parts.stores import SECRET, peak
-from workflow.adapters.carrier.memory import MemoryCarrier
-from workflow.adapters.messaging.in_process import InProcessMessaging
-from workflow.assembly import open_view
+from benchmarks.parts.keeper import WEEK, Archived, Fetched, Keeper
+from benchmarks.parts.processes import Stage, Worker
+from benchmarks.parts.report import count, heading, note, row, span, table
 from workflow.chat.post import chat_id_of
-from workflow.exporting import LINES, export
-from workflow.importing import read_discord
-from workflow.node import Node
-from workflow.sources import StoredHistory
-from workflow.testing.world import DAY, HOUR, WEEK, World
+from workflow.exporting import LINES
 
 HISTORY: Final = Path(__file__).parents[2] / "shared/data/discord/eth-rnd-as-discord-export.tar.xz"
-Stage = Callable[[Path, float], Awaitable[str]]
+DAY: Final = 86_400
+HALF_AN_HOUR: Final = 1800
+OWNER: Final = "control node"
+MEMBERS: Final = ("member 1", "member 2")
+NEWCOMER: Final = "member 3"
+ADOPTER: Final = "adopter"
+Process = Worker[Keeper]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="A real history through everything.")
     parser.add_argument("--history", type=Path, default=HISTORY, help="a .tar.xz, or a folder")
     parser.add_argument("--directory", type=Path, default=Path.cwd(), help="where to write")
+    parser.add_argument("--weeks", type=int, default=0, help="only the newest; 0 are all")
     asked = parser.parse_args()
     if not asked.history.exists():
         print(f"skipped: {asked.history} is not here")
         return
     with tempfile.TemporaryDirectory(prefix="bench-", dir=asked.directory) as made:
         heading(Path(made))
-        problems = prove(asked.history, Path(made))
+        story = Story(_exports(asked.history, Path(made)), Path(made), asked.weeks)
+        try:
+            problems = story.told()
+        finally:
+            story.end()
     sys.exit("\n".join(problems) if problems else None)
 
 
-def prove(history: Path, place: Path) -> list[str]:
-    """Take a history (a folder of exports, or a .tar.xz of one) through everything.
+def _exports(history: Path, place: Path) -> Path:
+    if not history.is_file():
+        return history
+    with tarfile.open(history) as tar:
+        tar.extractall(place / "exports", filter="data")
+    return place / "exports"
 
-    Works in the folder ``place``. Returns what differs in the end, empty for nothing.
-    """
-    exports = history
-    if history.is_file():
-        exports = place / "exports"
-        with tarfile.open(history) as tar:
-            tar.extractall(exports, filter="data")
-    said = said_by_exports(exports)
-    table(f"{count(sum(said.kinds.values()))} messages", "wall", "CPU", "peak MB", "")
-    problems = []
-    start = float(said.oldest_ms // 1000)
-    end = float(said.newest_ms // 1000) + WEEK + DAY
 
-    def step(name: str, stage: Stage, now: float) -> str:
-        spawn = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(1, mp_context=spawn) as pool:
-            wall, cpu, memory, result = pool.submit(_run, stage, place, now).result()
-        row(name, span(wall), span(cpu), f"{memory / 1e6:.0f}", "")
-        sys.stdout.flush()
-        return result
+class Story:
+    """One telling, in the folder ``place``."""
 
-    id = step("import", partial(_import, exports=exports), start)
-    step("archive week by week", partial(_archive, end=end), start)
-    step("verify", _verify, end)
-    step("a member fetches all of it", _fetch, end)
-    step("archives are adopted", _adopt, end)
-    channels = {chat_id_of(id, channel): channel for channel, _ in (*said.messages, *said.pins)}
-    for name in ("owner", "member", "adopter"):
-        step(f"export of the {name}", partial(_export, name=name), end)
-        found = said_by_lines(place / f"{name}.lines" / LINES, channels)
-        problems += [f"{name}: {one}" for one in differences(said, found)]
-        row(
-            "   compared with the source",
-            f"{len(found.messages):,}",
-            f"{len(found.pins):,}",
-            "",
-            "",
+    def __init__(self, exports: Path, place: Path, weeks: int) -> None:
+        said = said_by_exports(exports)
+        newest = said.newest_ms + 1
+        self._exports = exports
+        self._place = place
+        self._said = said.since(newest - (weeks + 1) * WEEK * 1000) if weeks else said
+        # All but seven days is archived at first; a window is over a week and an hour after that.
+        self._cut_ms = newest - WEEK * 1000
+        self._cut = self._cut_ms // 1000 + WEEK + DAY
+        self._end = self._cut + WEEK
+        self._running: dict[str, Process] = {}
+
+    def told(self) -> list[str]:
+        """Tell it; returns what differs in the end, empty for nothing."""
+        said = self._said
+        table(
+            f"{count(len(said.messages) + len(said.pins))} messages", "wall", "CPU", "peak MB", ""
         )
-    return problems
+        archived = self._keep()
+        self._fetch(archived)
+        self._lose(archived)
+        self._adopt()
+        self._go_on()
+        return self._compared() + self._exported()
+
+    def end(self) -> None:
+        for one in self._running.values():
+            one.kill()
+
+    def _keep(self) -> Archived:
+        """The control node imports, archives week by week, seeds and announces."""
+        first_ms = self._said.oldest_ms
+        owner = self._open(OWNER, first_ms / 1000)
+        owner.do(Keeper.start)
+        self._id = str(owner.do(Keeper.create).result)
+        self._step(OWNER, "import", Keeper.take_in,
+                   self._id, self._exports, first_ms, self._cut_ms)  # fmt: skip
+        archived: Archived = self._step(OWNER, "archive, week by week", Keeper.archive,
+                                        self._id, self._cut)  # fmt: skip
+        note(f"{archived.generations} generations, each hashed, seeded and announced: the first"
+             f" took {span(archived.first)}, the last {span(archived.last)} (medians of 50)")  # fmt: skip
+        self._step(OWNER, "verify", Keeper.verify, self._id)
+        return archived
+
+    def _fetch(self, archived: Archived) -> None:
+        """Two members at once, who know nothing but the community's id."""
+        for name in MEMBERS:
+            self._open(name, self._cut).do(Keeper.start)
+        for name in MEMBERS:
+            self._running[name].begin(Keeper.join, self._id, archived.locator)
+        for name in MEMBERS:
+            self._tell_fetched(f"{name} fetches, imports", self._running[name].end())
+        self._step(MEMBERS[0], "verify", Keeper.verify, self._id)
+
+    def _lose(self, archived: Archived) -> None:
+        """The control node is gone; the members' archives are all that there is."""
+        self._running.pop(OWNER).kill()
+        newcomer = self._open(NEWCOMER, self._cut)
+        newcomer.do(Keeper.start)
+        note("the control node was killed")
+        stage = newcomer.do(Keeper.join, self._id, archived.locator)
+        self._tell_fetched(f"{NEWCOMER} completes from members", stage)
+        self._step(NEWCOMER, "verify", Keeper.verify, self._id)
+
+    def _adopt(self) -> None:
+        """Somebody else, without any network, takes over the files of a member."""
+        adopter = self._open(ADOPTER, self._cut, network="nobody")
+        adopter.do(Keeper.start)
+        self._step(ADOPTER, "adopt archives, import", Keeper.adopt,
+                   self._id, self._place / NEWCOMER)  # fmt: skip
+        self._step(ADOPTER, "verify", Keeper.verify, self._id)
+        self._running.pop(ADOPTER).do(Keeper.stop)
+
+    def _go_on(self) -> None:
+        """The control node comes back, and there are seven days more."""
+        self._open(OWNER, self._cut + HALF_AN_HOUR)  # Its clock had gone on a little.
+        self._step(OWNER, "starts, checks all, seeds", Keeper.start)
+        new = self._step(OWNER, "import seven days: all read again", Keeper.take_in,
+                         self._id, self._exports, self._cut_ms, self._said.newest_ms + 1)  # fmt: skip
+        archived = self._step(OWNER, f"archive {count(new)} messages", Keeper.archive,
+                              self._id, self._end)  # fmt: skip
+        names = (*MEMBERS, NEWCOMER)
+        for name in names:
+            self._running[name].begin(Keeper.follow, self._id, archived.locator, self._end)
+        for name in names:
+            self._tell_fetched(f"{name} fetches what is new", self._running[name].end())
+
+    def _compared(self) -> list[str]:
+        """Every node's messages, byte for byte, with the control node's."""
+        found = {
+            name: self._step(name, "all messages read", Keeper.messages, self._id)
+            for name in (OWNER, *MEMBERS, NEWCOMER)
+        }
+        problems = []
+        for name, messages in found.items():
+            if messages != found[OWNER]:
+                other = len(set(messages) ^ set(found[OWNER]))
+                problems.append(f"{name}: {other} messages are not those of the {OWNER}")
+            row(f"   {name}: the same bytes", f"{len(messages):,}", "", "", "")
+        return problems
+
+    def _exported(self) -> list[str]:
+        """What two nodes say in readable form, with the exports."""
+        said = self._said
+        channels = {
+            chat_id_of(self._id, channel): channel for channel, _ in (*said.messages, *said.pins)
+        }
+        problems = []
+        for name in (OWNER, NEWCOMER):
+            target = self._place / f"{name}.lines"
+            self._step(name, "export", Keeper.export, self._id, target)
+            found = said_by_lines(target / LINES, channels)
+            problems += [f"{name}: {one}" for one in differences(said, found)]
+            row("   compared with the source", f"{len(found.messages):,}",
+                f"{len(found.pins):,}", "", "")  # fmt: skip
+        return problems
+
+    def _open(self, name: str, now: float, network: str = "network") -> Process:
+        make = partial(Keeper, self._place / name, self._place / network, float(now))
+        self._running[name] = Worker(make)
+        return self._running[name]
+
+    def _step(self, name: str, what: str, stage: Any, *arguments: object) -> Any:
+        done = self._running[name].do(stage, *arguments)
+        _tell(f"{name}: {what}", done)
+        return done.result
+
+    def _tell_fetched(self, what: str, stage: Stage[Fetched]) -> None:
+        _tell(what, stage)
+        came, whole = stage.result.came, stage.result.whole
+        note(f"{came:,} bytes came; the archives have {whole:,}: {came / whole:.2%}")
 
 
-def _run(stage: Stage, place: Path, now: float) -> tuple[float, float, float, str]:
-    before, wall, cpu = peak(), time.perf_counter(), time.process_time()
-    result = asyncio.run(_result(stage(place, now)))
-    return time.perf_counter() - wall, time.process_time() - cpu, peak() - before, result
-
-
-async def _result(stage: Awaitable[str]) -> str:
-    return await stage
-
-
-async def _owner(world: World) -> tuple[Node, str]:
-    key = world.place("owner").keys.add(SECRET)
-    return await world.start("owner"), "0x" + key.hex()
-
-
-async def _import(place: Path, now: float, *, exports: Path) -> str:
-    world = World(place, start=now)
-    node, id = await _owner(world)
-    await node.create_community("history", private_key=SECRET, reannounce_after=WEEK)
-    report = await node.import_items(id, read_discord([exports]))
-    await world.close()
-    if report.problem_count:
-        raise AssertionError(f"{report.problem_count} problems: {report.problems[:3]}")
-    return id
-
-
-async def _archive(place: Path, now: float, *, end: float) -> str:
-    """As the weeks go by; what is not written yet lies in the future."""
-    world = World(place, start=now)
-    node, id = await _owner(world)
-    await node.enable()
-    while world.clock.now() < end:
-        await world.advance(WEEK)
-    status = await node.status(id)
-    await world.close()
-    return str(status.generation)
-
-
-async def _verify(place: Path, now: float) -> str:
-    world = World(place, start=now)
-    node, id = await _owner(world)
-    await _check(node, id, "owner")
-    await world.close()
-    return ""
-
-
-async def _fetch(place: Path, now: float) -> str:
-    world = World(place, start=now)
-    _, id = await _owner(world)
-    member = await world.start("member")
-    await member.enable()
-    await member.join(id)
-    await world.advance(WEEK + DAY)
-    await _check(member, id, "member")
-    await world.close()
-    return ""
-
-
-async def _adopt(place: Path, now: float) -> str:
-    world = World(place, start=now)
-    id = "0x" + world.place("owner").keys.add(SECRET).hex()
-    adopter = await world.start("adopter")
-    await adopter.enable()
-    await adopter.join(id)
-    await adopter.adopt(id, place / "owner" / "archives" / id)
-    await world.advance(HOUR)
-    await _check(adopter, id, "adopter")
-    await world.close()
-    return ""
-
-
-async def _check(node: Node, id: str, name: str) -> None:
-    found = await node.verify(id)
-    imported, waiting = await node.imports(id)
-    if waiting or not imported or not found.is_complete:
-        whys = [one.why for one in found.weeks] + [one.why for one in found.cells]
-        told = [*map(str, found.problems), *filter(None, whys)]
-        raise AssertionError(f"{name}: {imported} imported, {waiting} not, {told[:3]}")
-
-
-async def _export(place: Path, now: float, *, name: str) -> str:
-    world = World(place, start=now)
-    key = world.place("owner").keys.add(SECRET)
-    node = world.place(name)
-    view = open_view(
-        node.directory,
-        clock=world.clock,
-        carrier=MemoryCarrier(world.swarm, world.clock),
-        messaging=InProcessMessaging(world.network, name),
-        keys=node.keys,
-    )
-    source = StoredHistory(view.tools, view.journal.run, "0x" + key.hex(), is_confirmed=True)
-    report = export(source, "jsonl", place / f"{name}.lines")
-    if report.problems or report.unreadable:
-        raise AssertionError(f"{report.problems[:3]} {report.unreadable}")
-    return str(report.messages)
+def _tell(name: str, stage: Stage[Any]) -> None:
+    row(name, span(stage.wall), span(stage.cpu), f"{stage.memory / 1e6:.0f}", "")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

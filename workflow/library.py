@@ -23,7 +23,6 @@ from workflow.identity import public_key_of
 from workflow.importing import Batch, Before, Importer, ImportReport, Item, archived_weeks
 from workflow.ports.records import Channel, Community, Place, StoredMessage
 from workflow.ports.work import Transaction
-from workflow.status import imports_of
 from workflow.stored import Pages
 
 
@@ -239,7 +238,7 @@ class Library:
 
         Those that wait for a key are done with: nothing happens to them until it comes.
         """
-        return await self.engine.run(lambda tx: imports_of(tx, self._tools, id))
+        return await self.engine.run(lambda tx: self._store.imports(tx, id))
 
     async def _start_imports(self) -> None:
         for instance in await self.engine.run(self._store.unstarted_imports):

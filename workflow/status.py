@@ -89,7 +89,7 @@ def snapshot_of(tx: Transaction, tools: Tools, id: str) -> Snapshot:
     """How far a community has come. Raises ``UnknownCommunityError``."""
     status, facts = status_of(tx, tools, id), tools.facts(tx, id)
     state = COMMUNITY.states(status.state)
-    imported, importing = imports_of(tx, tools, id)
+    imported, importing = tools.store.imports(tx, id)
     is_wanting = link_is_wanted(facts)
     carried = facts.link_locator if is_wanting else facts.locator
     is_waiting = (
@@ -113,19 +113,6 @@ def snapshot_of(tx: Transaction, tools: Tools, id: str) -> Snapshot:
         condition=status.condition,
         traffic=tools.carrier.traffic(carried) if carried else None,
     )
-
-
-def imports_of(tx: Transaction, tools: Tools, id: str) -> tuple[int, int]:
-    """How many archives of a community are done with, and how many are still on their way.
-
-    Those that wait for a key are done with: nothing happens to them until it comes. Those that are
-    not chosen are neither.
-    """
-    archives = tools.store.archive_states(tx, id)
-    waiting = set(tools.store.open_archives(tx, id))
-    under_way = sum(one.instance in waiting and not one.is_locked for one in archives)
-    absent = sum(one.instance not in waiting and not one.is_here for one in archives)
-    return len(archives) - under_way - absent, under_way
 
 
 def guards_now(facts: Facts) -> dict[str, bool]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -18,27 +17,35 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(slots=True)
 class Said:
-    """Messages by channel and id: of each a digest of author, milliseconds and text.
+    """Messages by channel and id: of each its milliseconds, and a digest of author and text.
 
     A message that comes twice counts as the one that was edited last. ``pins`` are told apart: the
     specification's pin has no author and no text.
     """
 
-    messages: dict[tuple[str, str], bytes] = field(default_factory=dict)
-    pins: dict[tuple[str, str], bytes] = field(default_factory=dict)
-    kinds: Counter[str] = field(default_factory=Counter)
-    oldest_ms: int = 1 << 62
-    newest_ms: int = 0
+    messages: dict[tuple[str, str], tuple[int, bytes]] = field(default_factory=dict)
+    pins: dict[tuple[str, str], tuple[int, bytes]] = field(default_factory=dict)
 
     def add(self, channel: str, id: str, kind: str, time_ms: int, *author_and_text: str) -> None:
-        self.kinds[kind] += 1
-        self.oldest_ms = min(self.oldest_ms, time_ms)
-        self.newest_ms = max(self.newest_ms, time_ms)
         is_pin = kind == PINNED
-        told = [time_ms] if is_pin else [time_ms, kind, *author_and_text]
-        text = json.dumps(told, ensure_ascii=True)
+        text = json.dumps([] if is_pin else [kind, *author_and_text], ensure_ascii=True)
         kept = self.pins if is_pin else self.messages
-        kept[sys.intern(channel), id] = hashlib.sha256(text.encode()).digest()[:16]
+        kept[sys.intern(channel), id] = time_ms, hashlib.sha256(text.encode()).digest()[:16]
+
+    def since(self, time_ms: int) -> Said:
+        """What was said from this moment on."""
+        return Said(
+            {key: said for key, said in self.messages.items() if said[0] >= time_ms},
+            {key: said for key, said in self.pins.items() if said[0] >= time_ms},
+        )
+
+    @property
+    def oldest_ms(self) -> int:
+        return min(said[0] for said in (*self.messages.values(), *self.pins.values()))
+
+    @property
+    def newest_ms(self) -> int:
+        return max(said[0] for said in (*self.messages.values(), *self.pins.values()))
 
 
 def said_by_exports(folder: Path) -> Said:
@@ -50,7 +57,6 @@ def said_by_exports(folder: Path) -> Said:
         for one in export["messages"]:
             key, when = (channel, one["id"]), one["timestampEdited"] or ""
             if key in edited and when <= edited[key]:
-                said.kinds["doubled"] += 1
                 continue
             edited[key] = when
             author = one["author"]

@@ -15,6 +15,7 @@ from typing import Any, Final
 from workflow.adapters.carrier.bittorrent.carrier import BitTorrentCarrier
 from workflow.adapters.carrier.bittorrent.settings import Settings
 from workflow.archive.bencode import Caps, Value, decode, encode
+from workflow.archive.torrent import Info, decode_torrent
 from workflow.files.torrents import seal_generation
 from workflow.ports.carrier import Content, Range
 
@@ -266,6 +267,22 @@ class Stranger:
 
 def _message(id: int, payload: bytes = b"") -> bytes:
     return struct.pack(">IB", len(payload) + 1, id) + payload
+
+
+def info_of(content: Content) -> Info:
+    return decode_torrent(content.torrent.read_bytes()).info
+
+
+def stranger(content: Content, first: int = 0, behind: int | None = None) -> Stranger:
+    """A peer that has the pieces from ``first`` to ``behind`` of a generation, index and all."""
+    info = info_of(content)
+    whole = content.data.read_bytes()[: content.data_length] + content.index.read_bytes()
+    end = info.index_pieces.stop if behind is None else behind
+
+    def piece(number: int) -> bytes | None:
+        return whole[number * PIECE :][:PIECE] if first <= number < end else None
+
+    return Stranger(info.encode(), piece, info.index_pieces.stop)
 
 
 class Recorder:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import csv
-from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -33,13 +32,6 @@ from workflow.errors import (
 
 CORPUS: Final = Path(__file__).resolve().parents[2] / ".." / "shared" / "data" / "torrents"
 HASHES: Final = bytes(range(20)) * 5
-
-
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    world = World(tmp_path)
-    yield world
-    await world.close()
 
 
 def info(**changes: Any) -> dict[bytes, Any]:

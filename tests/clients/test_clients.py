@@ -35,7 +35,7 @@ from workflow.archive.magnet import magnet_uri
 from workflow.archive.pieces import PIECE_LENGTH
 from workflow.files.torrents import seal_generation
 from workflow.ports.carrier import Carrier, Content
-from workflow.testing.contracts.carrier import LENGTH, RANGES, some_bytes
+from workflow.testing.contracts.carrying import LENGTH, RANGES, some_bytes
 
 PROGRAMS: Final = (QBittorrent, Transmission, WebTorrent, Aria2, RTorrent)
 COMMUNITY: Final = "0x" + "02" * 33

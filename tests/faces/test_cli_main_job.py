@@ -88,7 +88,9 @@ def test_a_member_fetches_by_a_line_of_text_and_seeds_on(
 ) -> None:
     """Then the owner goes, and a second member completes from the first."""
     line = tmp_path / "gardeners.announcement"
-    line.write_text(owner("announcement", "show", "gardeners").out)
+    torrent = tmp_path / "gardeners.torrent"
+    line.write_text(owner("announcement", "show", "gardeners", "--torrent", str(torrent)).out)
+    assert json.loads(owner("inspect", str(torrent), "--json").out)
     with running(owner):
         said = member("fetch", str(line), "--name", "gardeners")
     assert said.code == 0, said.err

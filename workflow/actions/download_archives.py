@@ -11,30 +11,19 @@ from functools import partial
 from states import ARCHIVE_IMPORT, archive_import
 from states.community import Event
 from workflow.actions.tools import Tools
+from workflow.archive.index import IndexEntry
 from workflow.errors import CarrierError
 from workflow.ports.carrier import Range
+from workflow.ports.records import Generation
 from workflow.ports.work import Answer, Transaction, Work
 
 
 async def download_archives(tools: Tools, work: Work) -> Answer[Event]:
     """Answers archives_downloaded."""
     store = tools.store
-    candidate, current = await work.read(
-        lambda tx: (store.candidate(tx, work.id), store.generation(tx, work.id))
+    candidate, generation, by_id, missing = await work.read(
+        lambda tx: _what_to_download(tools, tx, work.id)
     )
-    generation = candidate or current
-    if generation is None:
-        raise CarrierError("there is nothing to download", place=work.id)
-    here, wanted = await work.read(
-        lambda tx: (
-            store.archives_here(tx, generation),
-            store.missing_archives(
-                tx, work.id, generation.lineage, store.archives_of(tx, generation)
-            ),
-        )
-    )
-    missing = {one.id for one in wanted}
-    by_id = {one.id: one for one in (*here, *wanted)}
     content = tools.folder.content_of(generation)
     ranges = [
         Range(entry.id, entry.offset, entry.size)
@@ -62,6 +51,25 @@ async def download_archives(tools: Tools, work: Work) -> Answer[Event]:
             store.complete_candidate(tx, work.id)
 
     return Answer(Event.ARCHIVES_DOWNLOADED, writes)
+
+
+def _what_to_download(
+    tools: Tools, tx: Transaction, id: str
+) -> tuple[Generation | None, Generation, dict[str, IndexEntry], set[str]]:
+    """The candidate if there is one, the generation, its archives by id, those not here yet.
+
+    Without those that are neither here nor chosen.
+    """
+    store = tools.store
+    candidate = store.candidate(tx, id)
+    generation = candidate or store.generation(tx, id)
+    if generation is None:
+        raise CarrierError("there is nothing to download", place=id)
+    here = store.archives_here(tx, generation)
+    entries = store.archives_of(tx, generation)
+    missing = store.missing_archives(tx, id, generation.lineage, entries)
+    by_id = {one.id: one for one in (*here, *missing)}
+    return candidate, generation, by_id, {one.id for one in missing}
 
 
 def _mark_here(tools: Tools, instance: str, tx: Transaction) -> None:

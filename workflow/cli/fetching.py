@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Annotated, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 
 import typer
 
@@ -18,6 +18,10 @@ from workflow.cli.spans import window_of
 from workflow.cli.transcript import size
 from workflow.cli.watching import Look, watch
 from workflow.cli.words import note, say, say_event, say_json, table
+
+if TYPE_CHECKING:
+    from workflow.assembly import View
+    from workflow.ports.work import Transaction
 
 PATIENCE: Final = 180.0
 """Seconds in which something has to happen."""
@@ -54,12 +58,26 @@ def _announcement() -> None:
     """Announcements that travel by hand."""
 
 
-@announcement.command(epilog=examples("announcement show gardeners > gardeners.announcement"))
-def show(community: CommunityName, *, data_dir: DataDir) -> None:
+@announcement.command(
+    epilog=examples(
+        "announcement show gardeners > gardeners.announcement",
+        "announcement show gardeners --torrent gardeners.torrent",
+    )
+)
+def show(
+    community: CommunityName,
+    *,
+    torrent: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Also write a .torrent, for other programs."),
+    ] = None,
+    data_dir: DataDir,
+) -> None:
     """Print the newest signed announcement as one line of text.
 
     Whoever has it can 'join' and 'fetch': the signature is checked there as if it had come over
-    the network. Members can pass it on, too.
+    the network. Members can pass it on, too. A .torrent is signed by nobody; it names the trackers
+    of the link, as status-go's does.
     """
     view = view_of(data_dir)
     from workflow.announcing import announcement_of  # noqa: PLC0415 - as all here, when it is needed.
@@ -67,6 +85,26 @@ def show(community: CommunityName, *, data_dir: DataDir) -> None:
     with closing(view.journal):
         known = view.journal.run(lambda tx: find(view, tx, community))
         say(view.journal.run(lambda tx: announcement_of(tx, view.tools, known.id)))
+        if torrent is not None:
+            torrent.write_bytes(view.journal.run(lambda tx: _torrent_of(view, tx, known.id)))
+
+
+def _torrent_of(view: View, tx: Transaction, id: str) -> bytes:
+    """The .torrent of what is offered. Raises ``ContentDamagedError`` when it is not here."""
+    from workflow.archive.magnet import parse_magnet  # noqa: PLC0415
+    from workflow.archive.torrent import Torrent  # noqa: PLC0415
+    from workflow.errors import ContentDamagedError  # noqa: PLC0415
+    from workflow.files.torrents import torrent_of  # noqa: PLC0415
+
+    generation = view.tools.store.generation(tx, id)
+    if generation is None:
+        raise ContentDamagedError("there are no archives", place=id)
+    content = view.tools.folder.content_of(generation)
+    found = torrent_of(content, generation.info_hash)
+    if found is None:
+        raise ContentDamagedError("its .torrent is not here", place=str(content.torrent))
+    trackers = parse_magnet(generation.locator).trackers if generation.locator else ()
+    return Torrent(found.info, tuple((url,) for url in trackers)).encode()
 
 
 def join(target: Target, *, name: Name = "", data_dir: DataDir) -> None:

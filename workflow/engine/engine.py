@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from enum import Enum
@@ -34,7 +34,7 @@ from workflow.engine.rows import (
 )
 from workflow.engine.steps import look_again, take
 from workflow.engine.sweeping import bring_forward, recover, sweep
-from workflow.engine.working import Running, ThisWork
+from workflow.engine.working import Running, ThisWork, ended, tell
 from workflow.errors import JournalWriteError, UnknownInstanceError
 from workflow.ports.clock import Clock, Ticker
 from workflow.ports.work import Reference, Transaction, Writes, no_writes
@@ -139,15 +139,15 @@ class Engine:
         workflow = self._workflow(lifecycle)
 
         def work(tx: Transaction) -> Outcome:
-            now = self._clock.now()
+            clock = self._clock.now
             if request.command_id is None:
-                return take(tx, self._workflows, workflow, id, request, now)
+                return take(tx, self._workflows, workflow, id, request, clock)
             asked = json.dumps([lifecycle, id, request.event.name])
             earlier = kept_outcome(tx, request.command_id, asked)
             if earlier is not None:
                 return earlier
-            outcome = take(tx, self._workflows, workflow, id, request, now)
-            keep_outcome(tx, request.command_id, asked, outcome, now)
+            outcome = take(tx, self._workflows, workflow, id, request, clock)
+            keep_outcome(tx, request.command_id, asked, outcome, clock())
             return outcome
 
         return await self._commit(work)
@@ -280,7 +280,7 @@ class Engine:
             for signal in step.signals:
                 bound.debug("{} tells {}", step.id, signal)
             for listener in tuple(self._step_listeners):
-                _tell(partial(listener, step))
+                tell(partial(listener, step))
 
     def _match(self, workflow: AnyWorkflow, instance: AnyInstance) -> None:
         """Make the running task match the instance: cancel an outdated one, start a missing one."""
@@ -314,7 +314,7 @@ class Engine:
 
     def _report(self, key: Key, done: int, total: int, unit: str) -> None:
         for listener in tuple(self._progress_listeners):
-            _tell(partial(listener, *key, done, total, unit))
+            tell(partial(listener, *key, done, total, unit))
 
     async def _act(
         self,
@@ -393,28 +393,6 @@ class Engine:
         future = loop.run_in_executor(self._threads, function)
         self._threads_busy += 1
         try:
-            return await _joined(future)
+            return await ended(future)
         finally:
             self._threads_busy -= 1
-
-
-def _tell(listener: Callable[[], None]) -> None:
-    """Call a listener. What it makes of it is its own affair: the step is committed."""
-    try:
-        listener()
-    except Exception as error:  # noqa: BLE001 - any failure of somebody else's code.
-        logger.opt(exception=error).error("a listener failed")
-
-
-async def _joined(future: Awaitable[T]) -> T:
-    """Await a thread's work to its end whatever happens; only then let a cancellation through."""
-    waiting = asyncio.ensure_future(future)
-    was_cancelled = False
-    while not waiting.done():
-        try:
-            await asyncio.wait([waiting])
-        except asyncio.CancelledError:
-            was_cancelled = True
-    if was_cancelled:
-        raise asyncio.CancelledError
-    return waiting.result()

@@ -6,7 +6,7 @@ file waits, starts or sends anything. The functions run in the journal's thread.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -39,9 +39,13 @@ def take(
     workflow: AnyWorkflow,
     id: str,
     request: Request,
-    now: float,
+    clock: Callable[[], float],
 ) -> Outcome:
-    """Take one event, and whatever follows from it at once."""
+    """Take one event, and whatever follows from it at once.
+
+    The step's time is read behind the event's writes: what these say of the present is then past,
+    and a level that holds from that moment on leads on in this very transaction.
+    """
     outcome = Outcome([])
     instance = load(tx, workflow, id)
     if request.entry is not None and (request.entry != instance.entry or instance.answered):
@@ -49,6 +53,7 @@ def take(
         return outcome
     tx.execute("SAVEPOINT answer", ())
     request.writes(tx)
+    now = clock()
     facts = workflow.read_facts(tx, [instance], now)[0]
     decision = decide(workflow.lifecycle, instance.state, request.event, facts)
     is_void = isinstance(decision, Refusal) or decision.discard

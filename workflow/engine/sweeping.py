@@ -135,7 +135,7 @@ def _restart(
         else:
             reason = f"the process ended {instance.attempts} times while {instance.state.value}"
             request = Request(failed, "restart", entry=instance.entry, reason=reason)
-            done = take(tx, workflows, workflow, instance.id, request, now)
+            done = take(tx, workflows, workflow, instance.id, request, lambda: now)
     except sqlite3.Error:
         raise
     except Exception as error:  # noqa: BLE001 - as in the sweep.

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from enum import Enum
 from typing import TYPE_CHECKING, TypeVar
+
+from loguru import logger
 
 from workflow.engine.rows import Request
 from workflow.ports.work import Json, Transaction, Writes, no_writes
@@ -107,3 +109,25 @@ class Running:
                 was_cancelled = True  # Whoever waits for us must not overtake our predecessor.
         if was_cancelled:
             raise asyncio.CancelledError
+
+
+def tell(listener: Callable[[], None]) -> None:
+    """Call a listener. What it makes of it is its own affair: the step is committed."""
+    try:
+        listener()
+    except Exception as error:  # noqa: BLE001 - any failure of somebody else's code.
+        logger.opt(exception=error).error("a listener failed")
+
+
+async def ended(future: Awaitable[T]) -> T:
+    """Await a thread's work to its end whatever happens; only then let a cancellation through."""
+    waiting = asyncio.ensure_future(future)
+    was_cancelled = False
+    while not waiting.done():
+        try:
+            await asyncio.wait([waiting])
+        except asyncio.CancelledError:
+            was_cancelled = True
+    if was_cancelled:
+        raise asyncio.CancelledError
+    return waiting.result()

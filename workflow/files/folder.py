@@ -13,7 +13,7 @@ import errno
 import os
 import shutil
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -33,6 +33,7 @@ class ArchiveFolder:
     """The folder that holds ``<community>/<lineage>/`` with the files of every generation."""
 
     root: Path
+    _made: set[Path] = field(default_factory=set, init=False, repr=False, compare=False)
 
     def content(self, community: str, lineage: int, generation: int, data_length: int) -> Content:
         """Where the files of a generation lie, whether or not they exist."""
@@ -55,9 +56,11 @@ class ArchiveFolder:
         """Make the folder of a generation, and make sure that it outlasts a loss of power."""
         folder = content.data.parent
         folder.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
-        # Even if it was there: whoever made it may have been killed before this.
-        for place in (folder.parent, self.root, self.root.parent):
-            sync_folder(place)
+        if folder not in self._made:
+            # Even if it was there: whoever made it may have been killed before this.
+            for place in (folder.parent, self.root, self.root.parent):
+                sync_folder(place)
+            self._made.add(folder)
 
     def write_index(self, content: Content, index: bytes) -> None:
         """Put an index in place, whole or not at all."""
@@ -68,6 +71,7 @@ class ArchiveFolder:
     def remove(self, community: str) -> None:
         """Delete all files of a community; those of one that has none are no mistake."""
         place = self.root / community
+        self._made.difference_update([one for one in self._made if one.parent == place])
         if place.exists():
             shutil.rmtree(place)
             sync_folder(self.root)

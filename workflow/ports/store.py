@@ -275,6 +275,12 @@ class Store(Protocol):
     def archive_states(self, tx: Transaction, community: str) -> list[ArchiveState]:
         """How far every archive of the newest lineage has come, by offset."""
 
+    def imports(self, tx: Transaction, community: str) -> tuple[int, int]:
+        """How many archives of the newest lineage are done with, and how many on their way.
+
+        Those that wait for a key are done with.
+        """
+
     def set_archive_done(self, tx: Transaction, instance: str, *, is_done: bool) -> None:
         """The archive is on its way no more: imported, or put aside."""
 

@@ -128,9 +128,9 @@ class MemoryCarrier:
         self._listener = listener
 
     def check_locator(self, locator: str) -> None:
-        """Raises ``LocatorInvalidError`` unless it begins as all locators of a swarm do."""
-        if not locator.startswith("memory:"):
-            raise LocatorInvalidError("a locator of a swarm in memory begins with 'memory:'")
+        """Raises ``LocatorInvalidError`` for text that is not ``memory:`` and something behind."""
+        if not locator.startswith("memory:") or not locator.isprintable():
+            raise LocatorInvalidError(f"no locator of this swarm: {locator[:80]!r}")
 
     async def publish(
         self, content: Content, locator: str = "", ranges: Sequence[Range] | None = None

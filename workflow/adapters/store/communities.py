@@ -17,21 +17,15 @@ COMMUNITY_BY_ID: Final = COMMUNITY + " WHERE id = ?"
 COMMUNITY_BY_NAME: Final = COMMUNITY + " WHERE name = ?1 OR substr(id, 1, length(?1)) = ?1"
 COMMUNITIES: Final = COMMUNITY + " ORDER BY name, id"
 
-FORGET: Final = (
-    (
-        "DELETE FROM archived WHERE sequence IN (SELECT m.sequence FROM message m"
-        " JOIN community c ON c.number = m.community WHERE c.id = ?)"
-    ),
-    "DELETE FROM unarchived WHERE community = (SELECT number FROM community WHERE id = ?)",
-    "DELETE FROM message WHERE community = (SELECT number FROM community WHERE id = ?)",
-    "DELETE FROM archive WHERE community = ?",
-    "DELETE FROM generation WHERE community = ?",
-    "DELETE FROM announcement WHERE community = ?",
-    "DELETE FROM link WHERE community = ?",
-    "DELETE FROM refusal WHERE community = ?",
-    "DELETE FROM ratchet_key WHERE community = ?",
-    "DELETE FROM channel WHERE community = ?",
-    "DELETE FROM community WHERE id = ?",
+FORGET_ARCHIVED: Final = (
+    "DELETE FROM archived WHERE sequence IN (SELECT m.sequence FROM message m"
+    " JOIN community c ON c.number = m.community WHERE c.id = ?)"
+)
+FORGET_UNARCHIVED: Final = (
+    "DELETE FROM unarchived WHERE community = (SELECT number FROM community WHERE id = ?)"
+)
+FORGET_MESSAGES: Final = (
+    "DELETE FROM message WHERE community = (SELECT number FROM community WHERE id = ?)"
 )
 
 
@@ -65,8 +59,17 @@ class SqliteCommunities:
 
     def remove_community(self, tx: Transaction, id: str) -> None:
         """Forget a community, its messages and archives; what is left are its files."""
-        for statement in FORGET:
-            tx.execute(statement, (id,))
+        tx.execute(FORGET_ARCHIVED, (id,))
+        tx.execute(FORGET_UNARCHIVED, (id,))
+        tx.execute(FORGET_MESSAGES, (id,))
+        tx.execute("DELETE FROM archive WHERE community = ?", (id,))
+        tx.execute("DELETE FROM generation WHERE community = ?", (id,))
+        tx.execute("DELETE FROM announcement WHERE community = ?", (id,))
+        tx.execute("DELETE FROM link WHERE community = ?", (id,))
+        tx.execute("DELETE FROM refusal WHERE community = ?", (id,))
+        tx.execute("DELETE FROM ratchet_key WHERE community = ?", (id,))
+        tx.execute("DELETE FROM channel WHERE community = ?", (id,))
+        tx.execute("DELETE FROM community WHERE id = ?", (id,))
         tx.execute("INSERT OR IGNORE INTO removed VALUES (?)", (id,))
 
     def removed(self, tx: Transaction) -> list[str]:

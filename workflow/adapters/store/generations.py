@@ -32,6 +32,12 @@ ARCHIVE_STATES: Final = (
     " AND a.lineage = (SELECT max(lineage) FROM generation WHERE community = ?1)"
     ' ORDER BY a."offset"'
 )
+IMPORTS: Final = (
+    "SELECT coalesce(sum(is_here OR NOT is_done), 0),"
+    " coalesce(sum(is_done = 0 AND is_locked = 0), 0) FROM archive"
+    " WHERE community = ?1"
+    " AND lineage = (SELECT max(lineage) FROM generation WHERE community = ?1)"
+)
 RELEASED: Final = (
     " FROM archive a JOIN archived h ON h.archive = a.number JOIN message m USING (sequence)"
     " WHERE a.community = ? AND a.lineage <> ? AND m.encoded IS NOT NULL"
@@ -253,6 +259,15 @@ class SqliteGenerations:
             ArchiveState(instance, IndexEntry.decode(entry), bool(here), bool(locked), state, count)
             for instance, entry, here, locked, state, count in cast("list[tuple[Any, ...]]", rows)
         ]
+
+    def imports(self, tx: Transaction, community: str) -> tuple[int, int]:
+        """How many archives of the newest lineage are done with, and how many on their way.
+
+        Those that wait for a key are done with; those that are not chosen are neither.
+        """
+        row = tx.execute(IMPORTS, (community,)).fetchone()
+        whole, under_way = cast("tuple[int, int]", row)
+        return whole - under_way, under_way
 
     def set_archive_done(self, tx: Transaction, instance: str, *, is_done: bool) -> None:
         """The archive is on its way no more: imported, or put aside."""

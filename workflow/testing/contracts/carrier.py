@@ -6,133 +6,33 @@
 from __future__ import annotations
 
 import asyncio
-from abc import ABC, abstractmethod
-from collections.abc import Coroutine, Sequence
 from contextlib import aclosing
-from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final, TypeVar
 
 import pytest
 
 from workflow.errors import CarrierError, ContentDamagedError, LocatorInvalidError, NoPeersError
 from workflow.files.torrents import seal_generation, write_info
-from workflow.ports.carrier import Carrier, Content, HealthListener, Range
-
-T = TypeVar("T")
-
-PIECE: Final = 100 * 1024
-RANGES: Final = (
-    Range("archive-a", 0, PIECE),
-    Range("archive-b", PIECE, 2 * PIECE),
-    Range("archive-c", 3 * PIECE, PIECE),
+from workflow.testing.contracts.carrier_parts import PartsContract
+from workflow.testing.contracts.carrying import (
+    IDS,
+    INDEX,
+    LENGTH,
+    PIECE,
+    RANGES,
+    content_in,
+    fetching,
+    flip,
+    some_bytes,
+    written,
 )
-LENGTH: Final = 4 * PIECE
-INDEX: Final = b"an index that only its owner understands" * 20
-IDS: Final = [one.archive for one in RANGES]
 
 
-def some_bytes(length: int, seed: str = "history") -> bytes:
-    """Bytes that look random and are the same each time."""
-    blocks = (sha256(f"{seed}{number}".encode()).digest() for number in range(length // 32 + 1))
-    return b"".join(blocks)[:length]
-
-
-def content_in(directory: Path) -> Content:
-    """Where a node keeps its generation; nothing is written yet."""
-    directory.mkdir(exist_ok=True)
-    return Content(
-        "0x02community", directory / "data", LENGTH, directory / "index.1", directory / "1.torrent"
-    )
-
-
-def written(directory: Path, seed: str = "history") -> Content:
-    """A sealed generation of three archives, with bytes of the next one behind it."""
-    content = content_in(directory)
-    content.data.write_bytes(some_bytes(LENGTH, seed) + b"not part of this generation")
-    content.index.write_bytes(INDEX)
-    seal_generation(content)
-    return content
-
-
-def flip(path: Path, offset: int) -> None:
-    """Damage one byte where it lies."""
-    with path.open("r+b") as file:
-        file.seek(offset)
-        byte = file.read(1)[0]
-        file.seek(offset)
-        file.write(bytes([byte ^ 0xFF]))
-
-
-class CarrierContract(ABC):
+class CarrierContract(PartsContract):
     """Subclass it as ``TestSomething``, say how to connect and how to let time pass.
 
     Let the carrier give up (``NoPeersError``) well within ``patience`` seconds.
     """
-
-    pytestmark = pytest.mark.asyncio
-    patience: float = 60.0
-    step: float = 0.5
-
-    @abstractmethod
-    async def connect(self) -> Carrier:
-        """One more node on the network of this test, not opened yet; it finds the others."""
-
-    @abstractmethod
-    async def wait(self, seconds: float) -> None:
-        """Return after so many seconds of the carrier's time."""
-
-    async def done(self, work: Coroutine[Any, Any, T]) -> T:
-        """The result of something that takes time, which must pass meanwhile."""
-        task = asyncio.create_task(work)
-        waited = 0.0
-        while not task.done() and waited < self.patience:
-            await self.wait(self.step)
-            waited += self.step
-        if not task.done():
-            task.cancel()
-            await asyncio.wait([task])
-            pytest.fail(f"not done after {self.patience} s")
-        return task.result()
-
-    async def opened(self, listener: HealthListener = lambda _: None) -> Carrier:
-        """A node that is open."""
-        carrier = await self.connect()
-        await self.done(carrier.open(listener))
-        return carrier
-
-    async def close(self, *carriers: Carrier) -> None:
-        """Close them all."""
-        for carrier in carriers:
-            await self.done(carrier.close())
-
-    async def fetched(
-        self, carrier: Carrier, locator: str, content: Content, ranges: Sequence[Range] = RANGES
-    ) -> list[str]:
-        """The ids that ``fetch`` yields; at each its bytes are looked at."""
-
-        async def fetch() -> list[str]:
-            ids = []
-            async with aclosing(fetching(carrier, locator, content, ranges)) as archives:
-                async for archive in archives:
-                    self.assert_is_here(content, archive)
-                    ids.append(archive)
-            return ids
-
-        return await self.done(fetch())
-
-    async def described(self, carrier: Carrier, locator: str, content: Content) -> None:
-        """Put index and .torrent beside the data, as ``fetch_index`` gives them."""
-        fetched = await self.done(carrier.fetch_index(locator))
-        content.index.write_bytes(fetched.index)
-        write_info(content, fetched.info)
-
-    def assert_is_here(self, content: Content, archive: str) -> None:
-        """Every byte of this archive can be read from the disk."""
-        one = next(one for one in RANGES if one.archive == archive)
-        with content.data.open("rb") as file:
-            file.seek(one.offset)
-            assert file.read(one.size) == some_bytes(LENGTH)[one.offset :][: one.size]
 
     # --------------------------------------------------------------------------- publishing
 
@@ -296,104 +196,6 @@ class CarrierContract(ABC):
         assert sorted(await self.fetched(three, locator, last)) == IDS
         await self.close(two, three)
 
-    async def test_who_has_a_part_can_give_that_part(self, tmp_path: Path) -> None:
-        """And is live with it, again after a restart; bytes behind and between are left alone."""
-        one, two, three = await self.opened(), await self.opened(), await self.opened()
-        locator = await self.done(one.publish(written(tmp_path / "one")))
-        content = content_in(tmp_path / "two")
-        await self.described(two, locator, content)
-        part = RANGES[1:2]
-        assert await self.fetched(two, locator, content, part) == ["archive-b"]
-        before = content.data.read_bytes()
-        await self.close(one, two)
-        two = await self.opened()
-        assert await self.done(two.publish(content, locator, part)) == locator
-        assert two.is_live(locator)
-        last = content_in(tmp_path / "three")
-        assert (await self.done(three.fetch_index(locator))).index == INDEX
-        assert await self.fetched(three, locator, last, part) == ["archive-b"]
-        assert two.is_live(locator)
-        assert content.data.read_bytes() == before
-        await self.close(two, three)
-
-    async def test_a_part_may_lie_in_a_longer_file(self, tmp_path: Path) -> None:
-        """Bytes of a generation that is only being written are not touched by offering it."""
-        one, two = await self.opened(), await self.opened()
-        content = written(tmp_path)
-        locator = await self.done(one.publish(content))
-        await self.done(one.withdraw(locator))
-        await self.done(one.publish(content, locator, RANGES[:1]))
-        before = content.data.read_bytes()
-        there = content_in(tmp_path / "two")
-        assert await self.fetched(two, locator, there, RANGES[:1]) == ["archive-a"]
-        assert content.data.read_bytes() == before
-        await self.close(one, two)
-
-    async def test_who_has_a_part_is_not_asked_for_more(self, tmp_path: Path) -> None:
-        """What nobody offers does not come, and costs the one who has a part nothing."""
-        one, two = await self.opened(), await self.opened()
-        content = written(tmp_path / "one")
-        locator = await self.done(one.publish(content))
-        await self.done(one.withdraw(locator))
-        await self.done(one.publish(content, locator, RANGES[1:2]))
-        there = content_in(tmp_path / "two")
-        assert await self.fetched(two, locator, there, RANGES[1:2]) == ["archive-b"]
-        with pytest.raises(NoPeersError):
-            await self.fetched(two, locator, there, RANGES[:1])
-        assert one.is_live(locator)
-        await self.close(one, two)
-
-    async def test_what_somebody_has_comes_though_nobody_has_the_rest(self, tmp_path: Path) -> None:
-        """Whatever stands first."""
-        one, two = await self.opened(), await self.opened()
-        content = written(tmp_path / "one")
-        locator = await self.done(one.publish(content))
-        await self.done(one.withdraw(locator))
-        await self.done(one.publish(content, locator, RANGES[2:]))
-        there = content_in(tmp_path / "two")
-        with pytest.raises(NoPeersError):
-            await self.fetched(two, locator, there)
-        self.assert_is_here(there, "archive-c")
-        await self.close(one, two)
-
-    async def test_a_part_becomes_whole(self, tmp_path: Path) -> None:
-        """By a later fetch, while it is offered; then all of it is."""
-        one, two, three = await self.opened(), await self.opened(), await self.opened()
-        locator = await self.done(one.publish(written(tmp_path / "one")))
-        content = content_in(tmp_path / "two")
-        await self.described(two, locator, content)
-        assert await self.fetched(two, locator, content, RANGES[1:2]) == ["archive-b"]
-        await self.done(two.publish(content, locator, RANGES[1:2]))
-        assert sorted(await self.fetched(two, locator, content)) == IDS
-        assert await self.done(two.publish(content, locator)) == locator
-        await self.close(one)
-        assert sorted(await self.fetched(three, locator, content_in(tmp_path / "three"))) == IDS
-        await self.close(two, three)
-
-    @pytest.mark.parametrize("damage", ["data", "index", "short data", "no torrent"])
-    async def test_a_damaged_part_is_not_published(self, tmp_path: Path, damage: str) -> None:
-        """Every byte of it counts, and none of the others."""
-        carrier = await self.opened()
-        content = written(tmp_path)
-        locator = await self.done(carrier.publish(content))
-        await self.done(carrier.withdraw(locator))
-        flip(content.data, 0)
-        assert await self.done(carrier.publish(content, locator, RANGES[1:2])) == locator
-        await self.done(carrier.withdraw(locator))
-        match damage:
-            case "data":
-                flip(content.data, 3 * PIECE - 1)
-            case "index":
-                flip(content.index, 0)
-            case "short data":
-                content.data.write_bytes(some_bytes(3 * PIECE - 1))
-            case _:
-                content.torrent.unlink()
-        with pytest.raises(ContentDamagedError):
-            await self.done(carrier.publish(content, locator, RANGES[1:2]))
-        assert not carrier.is_live(locator)
-        await self.close(carrier)
-
     async def test_damaged_bytes_of_others_are_never_taken(self, tmp_path: Path) -> None:
         """Though whoever offers them does not know."""
         one, two = await self.opened(), await self.opened()
@@ -479,8 +281,3 @@ class CarrierContract(ABC):
         assert one.traffic(locator) is None
         assert one.peers(locator) == ()
         await self.close(one, two)
-
-
-def fetching(carrier: Carrier, locator: str, content: Content, ranges: Sequence[Range]) -> Any:
-    """``fetch`` as the generator that it is, so that it can be closed."""
-    return carrier.fetch(locator, content, ranges)

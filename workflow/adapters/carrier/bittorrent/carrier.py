@@ -8,6 +8,7 @@ info-hash is used.
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
@@ -81,6 +82,11 @@ class BitTorrentCarrier:
     def port(self) -> int:
         """On which others reach this node while it is open."""
         return self._session.port
+
+    @property
+    def downloaded(self) -> int:
+        """Bytes that came for fetches which have ended: pieces, metadata, and the protocol."""
+        return self._session.downloaded
 
     async def open(self, listener: HealthListener) -> None:
         """Begin to listen; ``listener`` hears of every locator that becomes live or fails.
@@ -162,7 +168,7 @@ class BitTorrentCarrier:
             target = self._scratch / name / "index"
 
             def settle(numbers: Sequence[int]) -> Collection[int]:
-                return pieces.lacking(target, info, numbers, info.index_pieces.start)
+                return pieces.unread(target, info, numbers, info.index_pieces.start)
 
             wanted = {"index": set(info.index_pieces)}
             params = fetching_params(info, wanted, (target.with_name("data"), target), ())
@@ -290,7 +296,8 @@ class BitTorrentCarrier:
         await transfer.stop()
         self._transfers.pop(transfer.name, None)
         folder = self._scratch / transfer.name
-        await self._threads.run(lambda: shutil.rmtree(folder, ignore_errors=True))
+        if os.path.lexists(folder):  # Metadata alone leaves nothing.
+            await self._threads.run(lambda: shutil.rmtree(folder, ignore_errors=True))
 
     # ---------------------------------------------------------------------------------- looking
 

@@ -109,15 +109,24 @@ def length_of(info: Info, number: int) -> int:
     return min(PIECE_LENGTH, info.index_length - behind)
 
 
-def lacking(path: Path, info: Info, numbers: Collection[int], first: int = 0) -> list[int]:
-    """Which of these pieces the file does not hold. Those that it holds are durable.
+def unread(path: Path, info: Info, numbers: Collection[int], first: int) -> list[int]:
+    """Which of these pieces cannot be read from the file; ``first`` is the one it begins with.
 
-    ``first`` is the piece with which the file begins. Raises ``CarrierError`` when the disk fails.
+    Raises ``CarrierError`` when the disk fails.
+    """
+    with _told(path), _opened(path, READ_ONLY) as file:
+        return [one for one, piece in _read(file, info, numbers, first) if piece is None]
+
+
+def lacking(path: Path, info: Info, numbers: Collection[int]) -> list[int]:
+    """Which of these pieces of ``data`` the file does not hold. Those that it holds are durable.
+
+    Raises ``CarrierError`` when the disk fails.
     """
     if not os.path.lexists(path):
         return list(numbers)
     with _told(path), _opened(path, TO_CHANGE) as file:
-        missing = [one for one, piece in _read(file, info, numbers, first) if piece is None]
+        missing = [one for one, piece in _read(file, info, numbers, 0) if piece is None]
         if len(missing) < len(numbers):
             os.fdatasync(file)
     return missing

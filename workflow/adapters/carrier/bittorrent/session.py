@@ -134,6 +134,7 @@ class Session:
         self._listening = asyncio.Event()
         self._refused = ""
         self.port = 0
+        self.downloaded = 0
 
     @property
     def announced_to(self) -> tuple[str, ...]:

@@ -55,6 +55,8 @@ class Transfer:
         """Fetch no more; returns when all that is finished is on the disk."""
         handle, self._handle = self._handle, None
         if handle is not None:
+            with suppress(RuntimeError):
+                self._session.downloaded += handle.status(0).total_download
             await self._session.remove(self.name, handle)
 
     def fail(self, problem: CarrierError | TorrentInvalidError) -> None:
