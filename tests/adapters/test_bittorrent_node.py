@@ -79,6 +79,19 @@ async def test_closing_lets_go_of_everything(world: World) -> None:
     assert await node.publish(content, locator) == locator
 
 
+async def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    scratch = tmp_path / "scratch"
+    (scratch / ("ab" * 20)).mkdir(parents=True)
+    (scratch / ("ab" * 20) / "index").write_bytes(b"half")
+    (scratch / "letters").mkdir()
+    (scratch / "diary").touch()
+    node = BitTorrentCarrier(Settings(), scratch)
+    await node.open(lambda _: None)
+    assert {path.name for path in scratch.iterdir()} == {"letters", "diary"}
+    await node.close()
+    assert {path.name for path in scratch.iterdir()} == {"letters", "diary"}
+
+
 async def test_withdrawing_lets_go_of_the_files(world: World) -> None:
     node, content, locator = await world.seeder()
     member = await world.node()

@@ -56,19 +56,15 @@ async def download_archives(tools: Tools, work: Work) -> Answer[Event]:
 def _what_to_download(
     tools: Tools, tx: Transaction, id: str
 ) -> tuple[Generation | None, Generation, dict[str, IndexEntry], set[str]]:
-    """The candidate if there is one, the generation, its archives by id, those not here yet.
-
-    Without those that are neither here nor chosen.
-    """
+    """The candidate if there is one, the generation, its archives by id, those not here yet."""
     store = tools.store
     candidate = store.candidate(tx, id)
     generation = candidate or store.generation(tx, id)
     if generation is None:
         raise CarrierError("there is nothing to download", place=id)
-    here = store.archives_here(tx, generation)
-    entries = store.archives_of(tx, generation)
-    missing = store.missing_archives(tx, id, generation.lineage, entries)
-    by_id = {one.id: one for one in (*here, *missing)}
+    here, everything = store.archives_here(tx, generation), store.archives_of(tx, generation)
+    missing = store.missing_archives(tx, id, generation.lineage, everything)
+    by_id = {entry.id: entry for entry in (*here, *missing)}
     return candidate, generation, by_id, {one.id for one in missing}
 
 

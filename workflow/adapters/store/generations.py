@@ -33,10 +33,10 @@ ARCHIVE_STATES: Final = (
     ' ORDER BY a."offset"'
 )
 IMPORTS: Final = (
-    "SELECT coalesce(sum(is_here OR NOT is_done), 0),"
-    " coalesce(sum(is_done = 0 AND is_locked = 0), 0) FROM archive"
+    "SELECT count(*), coalesce(sum(is_done = 0 AND is_locked = 0), 0) FROM archive"
     " WHERE community = ?1"
     " AND lineage = (SELECT max(lineage) FROM generation WHERE community = ?1)"
+    " AND (is_here = 1 OR is_done = 0)"  # Others are not chosen.
 )
 RELEASED: Final = (
     " FROM archive a JOIN archived h ON h.archive = a.number JOIN message m USING (sequence)"
@@ -263,7 +263,7 @@ class SqliteGenerations:
     def imports(self, tx: Transaction, community: str) -> tuple[int, int]:
         """How many archives of the newest lineage are done with, and how many on their way.
 
-        Those that wait for a key are done with; those that are not chosen are neither.
+        Those that wait for a key are done with.
         """
         row = tx.execute(IMPORTS, (community,)).fetchone()
         whole, under_way = cast("tuple[int, int]", row)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shutil
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
@@ -45,6 +46,8 @@ from workflow.ports.carrier import Content, Fetched, HealthListener, Peer, Range
 
 REMEMBERED: Final = 32
 """Torrents whose metadata, and who had it, is kept for the fetch that follows."""
+LEFT_BEHIND: Final = re.compile("[0-9a-f]{40}")
+"""A folder in which something was fetched."""
 READ_BACK_AFTER: Final = 0.1
 """Seconds until bytes are read again that libtorrent has, and the disk does not show."""
 
@@ -61,7 +64,7 @@ class _Known:
 
 
 class BitTorrentCarrier:
-    """One node. ``scratch`` is a folder of its own, emptied when it opens and when it closes.
+    """One node. ``scratch`` is a folder of its own: what is left there is removed when it opens.
 
     Raises ``ConfigurationError`` for settings that libtorrent does not take.
     """
@@ -114,7 +117,9 @@ class BitTorrentCarrier:
         await self._offers.clear()
         self._known.clear()
         await self._threads.ended()
-        await self._threads.run(lambda: shutil.rmtree(self._scratch, ignore_errors=True))
+        await self._threads.run(self._empty_scratch)
+        with suppress(OSError):  # Somebody else has put something there.
+            self._scratch.rmdir()
 
     # ------------------------------------------------------------------------------- publishing
 
@@ -340,9 +345,15 @@ class BitTorrentCarrier:
             turn = self._turns[name] = asyncio.Lock()
         return turn
 
+    def _empty_scratch(self) -> None:
+        """Remove what a fetch has left there, and nothing that anybody else has."""
+        for path in self._scratch.glob("*"):
+            if LEFT_BEHIND.fullmatch(path.name):
+                shutil.rmtree(path, ignore_errors=True)
+
     def _make_scratch(self) -> None:
         try:
-            shutil.rmtree(self._scratch, ignore_errors=True)
+            self._empty_scratch()
             self._scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise CarrierError(
