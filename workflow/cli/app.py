@@ -86,7 +86,7 @@ app.command(
     epilog=examples(
         "fetch gardeners.announcement --name gardeners",
         "fetch gardeners                  what is new",
-        "fetch gardeners --latest         from now on only the latest week's",
+        "fetch gardeners --latest         only the latest, from now on",
         "fetch 'magnet:?xt=...' --unsigned --community 0x02ab...",
     )
 )(fetch)

@@ -8,7 +8,7 @@ whatever it does at last, and is yours to set.
 
 import pytest
 
-for _name in ("carrier", "clock", "keys", "messaging"):
+for _name in ("carrier", "carrier_parts", "carrying", "clock", "keys", "messaging"):
     pytest.register_assert_rewrite(f"{__name__}.{_name}")
 
 # After the lines above, or a failing assertion would not show its values.
