@@ -44,12 +44,7 @@ RELEASED: Final = (
 RELEASE: Final = (
     "INSERT INTO unarchived SELECT m.community, m.time, m.topic, m.sequence, m.weight" + RELEASED
 )
-FORGET_IMPORTS: Final = (
-    "SELECT count(*), coalesce(sum(is_done = 0 AND is_locked = 0), 0) FROM archive"
-    " WHERE community = ?1"
-    " AND lineage = (SELECT max(lineage) FROM generation WHERE community = ?1)"
-)
-RELEASED: Final = (
+FORGET_RELEASED: Final = (
     "DELETE FROM archived WHERE sequence IN (SELECT m.sequence"  # noqa: S608 - written above.
     + RELEASED
     + ")"
