@@ -2,15 +2,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sqlite3
 import time
 from collections import defaultdict
-from collections.abc import Callable
 from contextlib import closing
 from functools import partial
 from pathlib import Path
 from statistics import median, quantiles
-from typing import Any, Final, cast
+from typing import Final, cast
 
 import libtorrent as lt
 from loguru import logger
@@ -128,11 +126,13 @@ class Member:
         self._directory = directory
         self._began = 0.0
         self._commit_began = 0.0
+        self._committed = asyncio.Event()
         self._imported = asyncio.Event()
         self._rested = asyncio.Event()
         self._took = 0.0
 
     async def start(self) -> None:
+        self._loop = asyncio.get_running_loop()
         place = self._directory / "member"
         self._node, _ = _node(place, self._directory / "meeting", self._note_commit)
         self._node.engine.on_step(self._hear)
@@ -145,8 +145,10 @@ class Member:
     async def follow(self, id: str, line: str) -> float:
         """Seconds from the link to the commit of its messages."""
         await self._node.join(id)
+        self._committed.clear()
         while not (await self._node.snapshot(id)).is_at_rest:
-            await asyncio.sleep(0.01)  # It asks the network for what it missed; nothing is timed.
+            await self._committed.wait()  # It asks the network for what it missed; not timed yet.
+            self._committed.clear()
         self._imported.clear()
         self._rested.clear()
         self._began = time.perf_counter()
@@ -175,7 +177,9 @@ class Member:
         now = time.perf_counter()
         if moment == "before commit":
             self._commit_began = now
-        elif self._began:
+            return
+        self._loop.call_soon_threadsafe(self._committed.set)
+        if self._began:
             self.commits.append(now - self._commit_began)
 
     _node: Node
@@ -217,9 +221,7 @@ class Plain:
             done.set()
 
 
-def _node(
-    place: Path, meeting: Path, probe: Probe = no_probe
-) -> tuple[Node, BitTorrentCarrier]:
+def _node(place: Path, meeting: Path, probe: Probe = no_probe) -> tuple[Node, BitTorrentCarrier]:
     clock = SystemClock()
     carrier = BitTorrentCarrier(Settings(meeting=meeting), place / "carrier")
     node = open_node(
@@ -235,7 +237,7 @@ def _node(
 
 
 def _messages(topic: bytes, number: int) -> list[ArchivedMessage]:
-    """Some 400 messages, of another week for each number, until there are enough bytes."""
+    """Some 345 messages, of another week for each number, until there are enough bytes."""
     made: list[ArchivedMessage] = []
     size = 0
     for one in messages(1000, START + number, 86_400):

@@ -96,9 +96,9 @@ async def test_bytes_that_cannot_be_read_yet_are_waited_for(
     real, hidden = pieces.lacking, 3
     monkeypatch.setattr(carrier, "READ_BACK_AFTER", 0.001)
 
-    def late(path: Path, info: Info, numbers: list[int], first: int = 0) -> list[int]:
+    def late(path: Path, info: Info, numbers: list[int]) -> list[int]:
         nonlocal hidden
-        missing = real(path, info, numbers, first)
+        missing = real(path, info, numbers)
         if not missing and hidden:
             hidden -= 1
             return list(numbers)
