@@ -116,7 +116,7 @@ class Story:
         archived: Archived = self._step(OWNER, "archive, week by week", Keeper.archive,
                                         self._id, self._cut)  # fmt: skip
         note(f"{archived.generations} generations, each hashed, seeded and announced: the first"
-             f" took {span(archived.first)}, the last {span(archived.last)} (medians of 50)")  # fmt: skip
+             f" took {span(archived.first)}, the last {span(archived.last)}")  # fmt: skip
         self._step(OWNER, "verify", Keeper.verify, self._id)
         return archived
 
@@ -153,8 +153,10 @@ class Story:
         """The control node comes back, and there are seven days more."""
         self._open(OWNER, self._cut + HALF_AN_HOUR)  # Its clock had gone on a little.
         self._step(OWNER, "starts, checks all, seeds", Keeper.start)
-        new = self._step(OWNER, "import seven days: all read again", Keeper.take_in,
-                         self._id, self._exports, self._cut_ms, self._said.newest_ms + 1)  # fmt: skip
+        end_ms = self._said.newest_ms + 1
+        new = self._step(OWNER, "import of 7 days", Keeper.take_in,
+                         self._id, self._exports, self._cut_ms, end_ms)  # fmt: skip
+        note("(all exports were read again for these)")
         archived = self._step(OWNER, f"archive {count(new)} messages", Keeper.archive,
                               self._id, self._end)  # fmt: skip
         names = (*MEMBERS, NEWCOMER)
@@ -205,8 +207,9 @@ class Story:
 
     def _tell_fetched(self, what: str, stage: Stage[Fetched]) -> None:
         _tell(what, stage)
-        came, whole = stage.result.came, stage.result.whole
-        note(f"{came:,} bytes came; the archives have {whole:,}: {came / whole:.2%}")
+        came, whole, index = stage.result.came, stage.result.whole, stage.result.index
+        note(f"{came:,} bytes came: {came / whole:.2%} of the {whole:,} in archives;"
+             f" the index alone has {index:,}")  # fmt: skip
 
 
 def _tell(name: str, stage: Stage[Any]) -> None:

@@ -126,11 +126,13 @@ class Member:
         self._directory = directory
         self._began = 0.0
         self._commit_began = 0.0
+        self._committed = asyncio.Event()
         self._imported = asyncio.Event()
         self._rested = asyncio.Event()
         self._took = 0.0
 
     async def start(self) -> None:
+        self._loop = asyncio.get_running_loop()
         place = self._directory / "member"
         self._node, _ = _node(place, self._directory / "meeting", self._note_commit)
         self._node.engine.on_step(self._hear)
@@ -143,8 +145,10 @@ class Member:
     async def follow(self, id: str, line: str) -> float:
         """Seconds from the link to the commit of its messages."""
         await self._node.join(id)
+        self._committed.clear()
         while not (await self._node.snapshot(id)).is_at_rest:
-            await asyncio.sleep(0.01)  # It asks the network for what it missed; nothing is timed.
+            await self._committed.wait()  # It asks the network for what it missed; not timed yet.
+            self._committed.clear()
         self._imported.clear()
         self._rested.clear()
         self._began = time.perf_counter()
@@ -173,7 +177,9 @@ class Member:
         now = time.perf_counter()
         if moment == "before commit":
             self._commit_began = now
-        elif self._began:
+            return
+        self._loop.call_soon_threadsafe(self._committed.set)
+        if self._began:
             self.commits.append(now - self._commit_began)
 
     _node: Node
@@ -231,7 +237,7 @@ def _node(place: Path, meeting: Path, probe: Probe = no_probe) -> tuple[Node, Bi
 
 
 def _messages(topic: bytes, number: int) -> list[ArchivedMessage]:
-    """Some 400 messages, of another week for each number, until there are enough bytes."""
+    """Some 345 messages, of another week for each number, until there are enough bytes."""
     made: list[ArchivedMessage] = []
     size = 0
     for one in messages(1000, START + number, 86_400):

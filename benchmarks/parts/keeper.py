@@ -61,10 +61,11 @@ class Archived:
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """Bytes that came over the network, and those of ``data`` that there are now."""
+    """Bytes that came over the network, and those of ``data`` and ``index`` that there are now."""
 
     came: int
     whole: int
+    index: int
 
 
 class Keeper:
@@ -107,15 +108,16 @@ class Keeper:
 
     async def archive(self, id: str, end: float) -> Archived:
         """Let week after week go by; what is not written yet lies in the future."""
-        before = (await self._node.snapshot(id)).generation
-        took = []
+        found = await self._node.snapshot(id)
+        before = found.generation
+        took: list[float] = []
         while self._clock.now() < end:
             began = time.perf_counter()
             self._clock.jump_to(min(self._clock.now() + WEEK, end))
             found = await self._until_at_rest(id)
             if found.generation > before + len(took):
                 took.append(time.perf_counter() - began)
-        if not found.is_live or await self._node.announcement(id) == "":
+        if not found.is_live:
             raise AssertionError(f"it is not live: {found}")
         return Archived(
             len(took),
@@ -132,11 +134,11 @@ class Keeper:
     async def follow(self, id: str, locator: str, now: float) -> Fetched:
         """Wait until what a new announcement leads to is here, and offered."""
         self._clock.jump_to(now)
-        found = await self._until(
+        await self._until(
             id, lambda seen: seen.is_at_rest and seen.locator == locator and seen.is_live
         )
         came, self._came = self._carrier.downloaded - self._came, self._carrier.downloaded
-        return Fetched(came, (await self._data(id)).stat().st_size if found.generation else 0)
+        return Fetched(came, *self._sizes(id))
 
     async def adopt(self, id: str, other: Path) -> None:
         """Take over the archives that lie in another's data directory."""
@@ -203,9 +205,11 @@ class Keeper:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._moved.wait(), LOOK_EVERY)
 
-    async def _data(self, id: str) -> Path:
-        files = sorted((self._directory / ARCHIVES / id).glob("*/data"))
-        return files[-1]
+    def _sizes(self, id: str) -> tuple[int, int]:
+        """Bytes of the newest lineage's ``data`` and of its one index."""
+        data = max((self._directory / ARCHIVES / id).glob("*/data"))
+        (index,) = data.parent.glob("index.*")
+        return data.stat().st_size, index.stat().st_size
 
     _node: Node
     _carrier: BitTorrentCarrier

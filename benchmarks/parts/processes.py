@@ -21,7 +21,7 @@ FORGET_PEAK: Final = "5"
 
 @dataclass(frozen=True, slots=True)
 class Stage(Generic[T]):
-    """What a stage took: seconds, CPU seconds of all threads, bytes at its peak above the imports."""
+    """What a stage took: seconds, CPU seconds of all threads, bytes at its peak above imports."""
 
     wall: float
     cpu: float

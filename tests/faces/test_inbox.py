@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -172,3 +173,51 @@ def test_a_damaged_inbox_has_a_name(tmp_path: Path) -> None:
     with pytest.raises(DataDirectoryError, match="the inbox cannot be used") as raised:
         Inbox(tmp_path).put(command())
     assert "deleted" in raised.value.explained()
+
+
+async def test_whatever_is_left_after_a_look_is_found_by_the_next(tmp_path: Path) -> None:
+    looking, asking = Inbox(tmp_path), Inbox(tmp_path)
+    assert looking.unanswered() == []
+    for number in range(100):
+        asking.put(command(id=f"c{number}"))
+        assert [one.id for one in looking.unanswered()] == [f"c{number}"]
+        looking.answer(f"c{number}", "{}")
+        assert looking.unanswered() == []
+        assert looking.unanswered() == []
+        asking.withdraw(f"c{number}")
+
+
+async def test_an_inbox_that_is_made_anew_is_looked_at(tmp_path: Path) -> None:
+    looking, asking = Inbox(tmp_path), Inbox(tmp_path)
+    asking.put(command())
+    asking.withdraw("x")
+    assert looking.unanswered() == []
+    (tmp_path / "inbox.sqlite3").unlink()
+    assert looking.unanswered() == []
+    asking.put(command())
+    assert looking.unanswered() == [command()]
+
+
+async def test_what_a_dead_asker_had_half_written_hides_nothing(tmp_path: Path) -> None:
+    """Its undoing sets the count of commits back, and the next commit has the same count again."""
+    looking, asking = Inbox(tmp_path), Inbox(tmp_path)
+    asking.put(command())
+    asking.withdraw("x")
+    path, journal = tmp_path / "inbox.sqlite3", tmp_path / "inbox.sqlite3-journal"
+    dying = sqlite3.connect(path, isolation_level=None)
+    dying.execute("PRAGMA cache_spill=1")
+    dying.execute("PRAGMA cache_size=1")
+    dying.execute("BEGIN IMMEDIATE")
+    for number in range(50):
+        dying.execute(
+            "INSERT INTO command VALUES (?, 'community', 'c', 'e', 'a', 1, ?, NULL)",
+            (f"half {number}", "x" * 4000),
+        )
+    half, undo = path.read_bytes(), journal.read_bytes()
+    dying.execute("ROLLBACK")
+    dying.close()
+    path.write_bytes(half)
+    journal.write_bytes(undo)
+    assert looking.unanswered() == []
+    asking.put(command())
+    assert looking.unanswered() == [command()]

@@ -80,12 +80,17 @@ class Own:
 
 
 async def take_over(data_dir: Path, inbox: Inbox) -> None:
-    """Hold the data directory for as long as it takes to answer what waits; start nothing."""
+    """Hold the data directory for as long as it takes to answer what waits; start nothing.
+
+    Raises ``DirectoryLockedError`` when somebody else holds it.
+    """
     from functools import partial  # noqa: PLC0415
 
     from workflow.commanding import perform  # noqa: PLC0415
     from workflow.engine.inbox import drain  # noqa: PLC0415
+    from workflow.engine.lock import refuse_if_held  # noqa: PLC0415
 
+    refuse_if_held(data_dir)  # It is asked ten times a second while somebody else has it.
     node = node_at(data_dir)
     try:
         await drain(inbox, partial(perform, node))
@@ -96,9 +101,11 @@ async def take_over(data_dir: Path, inbox: Inbox) -> None:
 @asynccontextmanager
 async def acting(data_dir: Path, networking: Networking) -> AsyncGenerator[Asking, None]:
     """Whoever runs on this data directory, or, for as long as this lasts, a node of our own."""
+    from workflow.engine.lock import refuse_if_held  # noqa: PLC0415
     from workflow.errors import DirectoryLockedError  # noqa: PLC0415
 
     try:
+        refuse_if_held(data_dir)  # Before the networks are loaded.
         node = acting_node_at(data_dir, networking)
     except DirectoryLockedError:
         yield Remote(data_dir)

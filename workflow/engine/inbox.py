@@ -9,13 +9,15 @@ in the transaction of the step. A holder that dies between that commit and the a
 unanswered row; whoever looks next does it again, and the engine answers with what it has kept. An
 asker that notices that nobody holds the directory takes the lock and does the work itself.
 
-The bell is the look itself: no socket, no signal, nothing that could be missed.
+The bell is the look itself: no socket, no signal, nothing that could be missed. As long as nobody
+writes, a look reads four bytes: SQLite counts in them how often the file was changed.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -45,6 +47,8 @@ LOOK_AGAIN_AFTER: Final = 10.0
 """Seconds until an inbox that could not be read is looked at again."""
 UNCLAIMED_AFTER: Final = 86_400.0
 """Seconds after which an answer that nobody took is thrown away."""
+CHANGE_COUNTER: Final = 24
+"""Where in its file SQLite counts the commits, as long as it keeps no write-ahead log."""
 COMMAND_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
 SCHEMA: Final = """
@@ -90,6 +94,7 @@ class Command:
             )
 
 
+_Change = tuple[int, int, int, bytes]
 Perform = Callable[[Command], Awaitable[Outcome]]
 """Does what a command says and returns once that is committed."""
 
@@ -102,6 +107,7 @@ class Inbox:
 
     def __init__(self, directory: Path) -> None:
         self._path = directory / INBOX
+        self._empty_at: _Change | None = None
 
     def put(self, command: Command) -> None:
         """Leave a command; the same one again is one. It is on the disk when this returns.
@@ -134,10 +140,15 @@ class Inbox:
 
     def unanswered(self) -> list[Command]:
         """The commands that wait, oldest first."""
-        if not self._path.exists():
+        before = self._change()
+        if before is None or before == self._empty_at:
             return []
         with self._transaction() as tx:
-            return [Command(*row) for row in tx.execute(UNANSWERED)]
+            waiting = [Command(*row) for row in tx.execute(UNANSWERED)]
+        # A look may itself undo what somebody who died had begun; then it is taken anew.
+        is_known = not waiting and before == self._change()
+        self._empty_at = before if is_known else None
+        return waiting
 
     def answer(self, id: str, answer: str) -> None:
         """Write an answer beside its question."""
@@ -164,6 +175,25 @@ class Inbox:
             with self._transaction() as tx:
                 tx.execute("DELETE FROM command WHERE answer IS NOT NULL AND at < ?", (before,))
 
+    def _change(self) -> _Change | None:
+        """What is another after each commit; None when there is no file."""
+        try:
+            with self._path.open("rb", buffering=0) as file:
+                file.seek(CHANGE_COUNTER)
+                status = os.fstat(file.fileno())
+                return status.st_ino, status.st_mtime_ns, status.st_size, file.read(4)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise self._unusable(error) from error
+
+    def _unusable(self, error: Exception) -> DataDirectoryError:
+        return DataDirectoryError(
+            f"the inbox cannot be used: {error}",
+            place=str(self._path),
+            remedy="Make the data directory writable; a damaged inbox can be deleted.",
+        )
+
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         """A connection for one transaction: threads and crashes have nothing to share."""
@@ -175,11 +205,7 @@ class Inbox:
             with connection:
                 yield connection
         except sqlite3.Error as error:
-            raise DataDirectoryError(
-                f"the inbox cannot be used: {error}",
-                place=str(self._path),
-                remedy="Make the data directory writable; a damaged inbox can be deleted.",
-            ) from error
+            raise self._unusable(error) from error
         finally:
             if connection is not None:
                 connection.close()

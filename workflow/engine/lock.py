@@ -7,6 +7,7 @@ whatever means. What stands in the file beside it only tells people who it was.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -32,9 +33,7 @@ class DirectoryLock:
             self._holder = directory / HOLDER
             self._holder.write_text(f"process {os.getpid()}: {what}\n", encoding="utf-8")
         except Timeout:
-            raise DirectoryLockedError(
-                f"the data directory is in use by {holder(directory)}", place=str(directory)
-            ) from None
+            raise _locked(directory) from None
         except OSError as error:
             raise DataDirectoryError(
                 f"the data directory cannot be written: {error.strerror}",
@@ -55,6 +54,22 @@ def holder(directory: Path) -> str:
         return (directory / HOLDER).read_text(encoding="utf-8").strip()
     except OSError:
         return "another process"
+
+
+def refuse_if_held(directory: Path) -> None:
+    """Raises ``DirectoryLockedError`` when some process holds the directory now, at no cost.
+
+    A directory that cannot be looked at is left to whoever opens it.
+    """
+    with suppress(OSError):
+        if is_held(directory):
+            raise _locked(directory)
+
+
+def _locked(directory: Path) -> DirectoryLockedError:
+    return DirectoryLockedError(
+        f"the data directory is in use by {holder(directory)}", place=str(directory)
+    )
 
 
 def is_held(directory: Path) -> bool:

@@ -1,4 +1,4 @@
-"""With what carriers are tried: a small generation, the same each time, and nodes on a network."""
+"""What the carriers' contract works with: a generation of three archives, nodes, time."""
 
 # ruff: noqa: S101
 # An assertion is how a contract speaks.
@@ -63,8 +63,8 @@ def flip(path: Path, offset: int) -> None:
         file.write(bytes([byte ^ 0xFF]))
 
 
-class CarrierSetting(ABC):
-    """Where carriers are tried: how nodes connect, and how time passes for them."""
+class CarrierHarness(ABC):
+    """How to connect and how to let time pass is for the subclass to say."""
 
     pytestmark = pytest.mark.asyncio
     patience: float = 60.0

@@ -301,7 +301,8 @@ class BitTorrentCarrier:
         await transfer.stop()
         self._transfers.pop(transfer.name, None)
         folder = self._scratch / transfer.name
-        if os.path.lexists(folder):  # noqa: ASYNC240 - one look; metadata alone leaves nothing.
+        # Metadata alone leaves nothing, and a thread takes longer than the question.
+        if os.path.lexists(folder):  # noqa: ASYNC240 - it does not block.
             await self._threads.run(lambda: shutil.rmtree(folder, ignore_errors=True))
 
     # ---------------------------------------------------------------------------------- looking
