@@ -20,7 +20,7 @@ def demo(
         typer.Option(metavar="DIR", help="Keep the nodes' data directories here, to look around."),
     ] = None,
 ) -> None:
-    """See archives come and go between three processes on this machine.
+    """See archives pass between three processes.
 
     A control node imports some weeks of chat, archives, seeds and announces them; a member fetches
     them over BitTorrent and seeds on; then the control node disappears, and somebody who was never
