@@ -27,12 +27,12 @@ from workflow.cli.why import why
 app = typer.Typer(
     help="Keep the chat history of communities as archives: create, seed, announce, download.",
     epilog=examples(
-        "demo                          see it happen, in under a minute",
-        "community create gardeners    become the control node of a community",
-        "fetch gardeners.announcement  fetch another's archives",
-        "run                           keep archives until Ctrl-C",
-        "status                        where every community stands",
-        "why gardeners                 why one of them stands where it stands",
+        "demo                        see it, in under a minute",
+        "community create gardeners  become a control node",
+        "fetch g.announcement        fetch another's archives",
+        "run                         keep archives until Ctrl-C",
+        "status                      where every community stands",
+        "why gardeners               why one stands where it stands",
     ),
     add_completion=False,
     no_args_is_help=True,
@@ -74,7 +74,7 @@ app.command(
     epilog=examples(
         "run",
         "run --network public --listen 6881",
-        "run --network private --peer 192.0.2.7:6881 --data-dir /srv/archives",
+        "run --network private --peer 192.0.2.7:6881",
     )
 )(run)
 app.add_typer(community, name="community")
@@ -86,7 +86,7 @@ app.command(
     epilog=examples(
         "fetch gardeners.announcement --name gardeners",
         "fetch gardeners                  what is new",
-        "fetch gardeners --latest         only the latest, from now on",
+        "fetch gardeners --latest         only the latest",
         "fetch 'magnet:?xt=...' --unsigned --community 0x02ab...",
     )
 )(fetch)

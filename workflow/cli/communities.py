@@ -26,7 +26,7 @@ HOUR: Final = 3600.0
 
 community = typer.Typer(
     name="community",
-    help="Create communities, import and export their keys, remove them.",
+    help="Create and remove communities, and their keys.",
     epilog=examples("community create gardeners", "community remove gardeners"),
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -78,7 +78,7 @@ def create(
     "import-key",
     epilog=examples(
         "community import-key gardeners.key --name gardeners",
-        "community import-key new.key --community gardeners    after a transfer of ownership",
+        "community import-key new.key --community gardeners",
     ),
 )
 def import_key(

@@ -108,7 +108,7 @@ def _torrent_of(view: View, tx: Transaction, id: str) -> bytes:
 
 
 def join(target: Target, *, name: Name = "", data_dir: DataDir) -> None:
-    """Become a member of a community: follow its announcements from now on.
+    """Become a member: follow a community's announcements.
 
     Nothing is fetched before 'run' or 'fetch' does it.
     """
@@ -154,7 +154,7 @@ def fetch(
     data_dir: DataDir,
     networking: Networking,
 ) -> None:
-    """Fetch and import what is lacking of a community's archives, now.
+    """Fetch and import what is lacking, now.
 
     Verifies the announcement, fetches the index, then only the archives that are chosen and not
     here, and imports them. What is chosen stays so until something else is, and nothing that is
@@ -201,7 +201,7 @@ def _is_fetched(look: Look) -> bool:
 
 
 def peers(community: CommunityName, *, as_json: AsJson = False, data_dir: DataDir) -> None:
-    """Show with whom a community's archives are exchanged, right now."""
+    """Show with whom archives are exchanged at this moment."""
     quiet()
     view = view_of(data_dir)
     with closing(view.journal):

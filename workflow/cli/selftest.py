@@ -28,7 +28,7 @@ PATIENCE: Final = 120.0
 def selftest(
     community: CommunityName, *, as_json: AsJson = False, data_dir: DataDir, networking: Networking
 ) -> None:
-    """Fetch the community's current announcement as a stranger would, and compare.
+    """Fetch everything as a stranger would, and compare.
 
     A throw-away member is given nothing but the announcement. It fetches all archives over the
     network that you name, imports them, and its messages are compared with those that are archived
