@@ -86,7 +86,7 @@ app.command(
     epilog=examples(
         "fetch gardeners.announcement --name gardeners",
         "fetch gardeners                  what is new",
-        "fetch gardeners --latest         only the latest, from now on",
+        "fetch gardeners --latest         only the latest week",
         "fetch 'magnet:?xt=...' --unsigned --community 0x02ab...",
     )
 )(fetch)
