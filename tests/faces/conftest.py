@@ -71,7 +71,7 @@ def running(garden: CommandLine) -> Iterator[Started]:
     """``run``, holding the garden's data directory, with everything settled."""
     started = garden.start("run")
     try:
-        started.wait_until_it_says("seeding → idle")
+        started.wait_until_it_says("announcing → idle")
         yield started
     finally:
         started.process.kill()
