@@ -28,7 +28,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev]"
 	@touch $@
 
-demo: $(STAMP) ## a control node and members, a year of history in seconds
+demo: $(STAMP) ## a control node and two members, three processes, BitTorrent
 	$(BIN)/community-archives demo
 
 test: $(STAMP) ## all tests on all cores, then the two coverage gates

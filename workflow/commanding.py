@@ -53,10 +53,17 @@ def asked(id: str, verb: str, instance: str, at: float, **arguments: object) -> 
     )
 
 
-async def _create(node: Node, _: str, given: Arguments) -> Arguments:
+async def _check_name(node: Node, name: str, id: str) -> None:
+    """A name that can be typed and means one community. Raises ``NameTakenError``."""
+    if not name.strip() or name.startswith("0x") or not name.isprintable():
+        raise NameTakenError("a name has letters, and does not begin like an id", place=name)
     for known in await node.communities():
-        if known.name == given["name"] and known.control_key.hex() != given["key"]:
-            raise NameTakenError("another community is called so here", place=known.name)
+        if known.name == name and known.id != id:
+            raise NameTakenError("another community is called so here", place=name)
+
+
+async def _create(node: Node, _: str, given: Arguments) -> Arguments:
+    await _check_name(node, given["name"], "0x" + given["key"])
     await node.enable()  # Whoever creates a community wants it kept.
     id = await node.create_community(
         given["name"],
@@ -74,6 +81,8 @@ async def _claim(node: Node, id: str, given: Arguments) -> Arguments:
 
 
 async def _join(node: Node, id: str, given: Arguments) -> Arguments:
+    if given.get("name"):
+        await _check_name(node, given["name"], id)
     await node.enable()
     await node.join(id, given.get("name", ""))
     return {"id": id}

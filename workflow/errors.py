@@ -247,10 +247,16 @@ class LinkRefusedError(CommunityArchivesError):
     code = "link-refused"
 
     def __init__(
-        self, reason: str, message: str = "", *, place: str = "", is_counted: bool = True
+        self,
+        message: str,
+        *,
+        reason: str = "",
+        place: str = "",
+        remedy: str = "",
+        is_counted: bool = True,
     ) -> None:
-        super().__init__(message or reason, place=place)
-        self.reason = reason
+        super().__init__(message, place=place, remedy=remedy)
+        self.reason = reason or message
         self.is_counted = is_counted
 
 

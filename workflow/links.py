@@ -18,7 +18,12 @@ from workflow.archive.announcement import open_announcement
 from workflow.engine.engine import Engine
 from workflow.engine.journal import JournalClosedError
 from workflow.engine.rows import Request
-from workflow.errors import AnnouncementInvalidError, LinkRefusedError, UnknownInstanceError
+from workflow.errors import (
+    AnnouncementInvalidError,
+    JournalWriteError,
+    LinkRefusedError,
+    UnknownInstanceError,
+)
 from workflow.ports.messaging import Received
 from workflow.ports.work import Transaction, Writes
 
@@ -144,10 +149,17 @@ class Links:
                 self._loop.call_soon_threadsafe(lambda: self._in_background(self._look_at(locator)))
 
     async def _look_at(self, locator: str) -> None:
-        for community in await self._engine.run(
-            lambda tx: self._tools.store.communities_of(tx, locator)
-        ):
-            await self._engine.look(COMMUNITY.name, community)
+        while True:
+            try:
+                for community in await self._engine.run(
+                    lambda tx: self._tools.store.communities_of(tx, locator)
+                ):
+                    await self._engine.look(COMMUNITY.name, community)
+            except JournalWriteError as error:  # The disk that failed may be the journal's, too.
+                logger.warning("{}; tried again in {} s", error, ASK_AGAIN)
+                await self._tools.clock.sleep(ASK_AGAIN)
+            else:
+                return
 
     def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
         async def until_closed() -> None:

@@ -7,7 +7,7 @@ downloads) is the lifecycles' business and happens by itself.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from enum import Enum
 from types import TracebackType
 from typing import Final, Self
@@ -94,11 +94,18 @@ class Node(Announcing):
         for known in await self.engine.run(self._store.communities):
             await self._links.follow(known.id)
 
+    async def start_imports(self) -> None:
+        """Import the archives that are here, and do nothing else: no network is opened."""
+        await self.engine.start(ARCHIVE_IMPORT.name)
+        await self._start_imports()
+
     async def stop(self) -> None:
         """Cancel what runs, let go of the networks, close the journal."""
-        await self.engine.stop()
-        await self._links.close()
-        self._close()
+        try:
+            await self.engine.stop()
+            await self._links.close()
+        finally:
+            self._close()
 
     # -- communities ------------------------------------------------------------------------------
 
@@ -185,21 +192,21 @@ class Node(Announcing):
 
         Its private key stays where it is. Raises ``UnknownCommunityError``.
         """
-        known, current, older, archives = await self.engine.run(
-            lambda tx: (
-                self._store.community(tx, id),
-                self._store.generation(tx, id),
-                self._store.older_locators(tx, id),
-                self._store.archive_instances(tx, id),
-            )
-        )
+        known = await self.engine.run(lambda tx: self._store.community(tx, id))
         await self._links.unfollow(known.id)
-        await self.engine.remove(
-            Reference(COMMUNITY.name, known.id),
-            *(Reference(ARCHIVE_IMPORT.name, one) for one in archives),
-            writes=lambda tx: self._store.remove_community(tx, known.id),
-        )
-        for locator in (*older, current.locator if current else ""):
+        locators: list[str] = []
+
+        def writes(tx: Transaction) -> Iterable[Reference]:
+            """What there is at this very moment: a generation may just have come into being."""
+            current = self._store.generation(tx, known.id)
+            locators[:] = self._store.older_locators(tx, known.id)
+            locators.extend([current.locator] if current is not None else [])
+            archives = self._store.archive_instances(tx, known.id)
+            self._store.remove_community(tx, known.id)
+            return [Reference(ARCHIVE_IMPORT.name, one) for one in archives]
+
+        await self.engine.remove(Reference(COMMUNITY.name, known.id), writes)
+        for locator in locators:
             await self._tools.carrier.withdraw(locator)
         await self._remove_files()
 

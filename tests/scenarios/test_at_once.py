@@ -242,3 +242,40 @@ async def test_the_verbs_do_for_other_processes_what_the_methods_do(world: World
 def test_a_verb_that_does_not_exist_is_refused_before_it_is_sent() -> None:
     with pytest.raises(UnknownEventError, match=", ".join(VERBS)):
         asked("x", "explode", "", 0.0)
+
+
+async def test_who_takes_over_in_the_middle_of_a_download_goes_on_from_what_is_whole(
+    world: World,
+) -> None:
+    """The owner's device died, and with it an archive that nobody else has."""
+    world.seconds_per_archive = 60.0
+    node, id = await owner_of(world)
+    await say(world, node, id, 30 * DAY)
+    await node.archive_now(id)
+    await world.advance(MINUTE)
+    member = await world.start("member")
+    await member.enable()
+    await member.join(id, "chess")
+    await world.advance(5 * MINUTE)
+    assert (await member.snapshot(id)).generation == 1
+    await say(world, node, id, 20 * DAY, 13 * DAY)
+    await node.archive_now(id)
+    for _ in range(60):
+        await world.advance(10.0)
+        if (await member.snapshot(id)).state == "downloading":
+            break
+    await world.stop("owner")
+    await world.advance(HOUR)
+    look = await member.snapshot(id)
+    assert (look.imported, look.importing) == (2, 1)
+    await member.become_control_node(id, KEY)
+    await world.advance(9 * DAY)
+    await say(world, member, id, 8 * DAY)
+    await member.archive_now(id)
+    await world.advance(HOUR)
+    look = await member.snapshot(id)
+    assert (look.reason, look.is_live, look.importing) == ("", True, 0)
+    assert look.announced_clock > 0
+    covered = await member.verify(id)
+    assert covered.is_complete, covered.problems
+    assert sum(cell.stored for cell in covered.cells) == 3

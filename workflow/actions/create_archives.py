@@ -74,6 +74,7 @@ async def create_archives(tools: Tools, work: Work) -> Answer[Event]:
         making.appending.close()
 
     def writes(tx: Transaction) -> None:
+        tools.store.forget_unfinished(tx, work.id)
         tools.store.add_generation(tx, generation, [one.entry for one in making.made])
         for one in making.made:
             _mark(tools, tx, generation, one, plan.through)
@@ -101,7 +102,7 @@ def _plan(tools: Tools, tx: Transaction, id: str) -> _Plan:
             before.data_length if before else 0,
             is_own=True,
         ),
-        entries=store.archives(tx, id, lineage),
+        entries=store.archives_of(tx, before) if before else [],
         seal=seal_of(tools, tx, id),
     )
 

@@ -63,7 +63,10 @@ def _what_to_download(
     if generation is None:
         raise CarrierError("there is nothing to download", place=id)
     here, everything = store.archives_here(tx, generation), store.archives_of(tx, generation)
-    missing = store.missing_archives(tx, id, generation.lineage, everything)
+    # A repair repairs what is here; what is newly chosen has its turn with the next index.
+    missing = (
+        [] if candidate is None else store.missing_archives(tx, id, generation.lineage, everything)
+    )
     by_id = {entry.id: entry for entry in (*here, *missing)}
     return candidate, generation, by_id, {one.id for one in missing}
 

@@ -14,7 +14,7 @@ from states.community import Event
 from workflow.actions.tools import Tools
 from workflow.archive.index import IndexEntry, decode_index
 from workflow.archive.ratchet import readable
-from workflow.errors import CarrierError, RatchetKeyMissingError
+from workflow.errors import CarrierError, RatchetKeyMissingError, TorrentInvalidError
 from workflow.files.torrents import write_described
 from workflow.ports.records import Generation, Link
 from workflow.ports.work import Answer, Reference, Transaction, Work
@@ -32,7 +32,12 @@ async def fetch_index(tools: Tools, work: Work) -> Answer[Event]:
         entries = decode_index(readable(fetched.index, keys))
     except RatchetKeyMissingError:
         return Answer(Event.KEY_MISSING, lambda tx: tools.store.set_link_locked(tx, work.id))
-    generation, missing = await work.read(lambda tx: _compare(tools, tx, link, entries))
+    if fetched.info.name != work.id:
+        raise TorrentInvalidError("the torrent is another community's", place=fetched.info.name)
+    for entry in entries:
+        fetched.info.pieces_of(entry)
+    length = fetched.info.data_length
+    generation, missing = await work.read(lambda tx: _compare(tools, tx, link, entries, length))
     content = tools.folder.content_of(generation)
     info_hash = await work.in_thread(lambda: write_described(tools.folder, content, fetched))
     sealed = replace(generation, info_hash=info_hash)
@@ -54,14 +59,13 @@ async def fetch_index(tools: Tools, work: Work) -> Answer[Event]:
 
 
 def _compare(
-    tools: Tools, tx: Transaction, link: Link, entries: tuple[IndexEntry, ...]
+    tools: Tools, tx: Transaction, link: Link, entries: tuple[IndexEntry, ...], length: int
 ) -> tuple[Generation, list[IndexEntry]]:
     """The generation that the index makes, and what is chosen of it and must be fetched.
 
     The comparison is of sets of ids, never of counts.
     """
     store = tools.store
-    length = max((entry.offset + entry.size for entry in entries), default=0)
     before = store.candidate(tx, link.community)
     if before is not None and before.locator == link.locator:
         return before, store.missing_archives(tx, link.community, before.lineage, entries)

@@ -56,8 +56,8 @@ class Reason(Enum):
 def refused(reason: Reason, community: str, problem: str = "") -> LinkRefusedError:
     """The error that says so; that something of our own comes back is not worth a remark."""
     return LinkRefusedError(
-        reason.counted,
         f"the link is refused: {problem or reason.words}",
+        reason=reason.counted,
         place=community,
         is_counted=reason is not Reason.OUR_OWN,
     )

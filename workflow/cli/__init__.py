@@ -1,4 +1,4 @@
-"""The command line: a face. It reads the journal and sends commands; it never acts itself."""
+"""The command line: a face. It reads the journal, asks who runs, or opens a node of its own."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -27,6 +27,7 @@ class Asking(Protocol):
     """Asks for a verb of the node; see ``workflow.commanding``."""
 
     is_own: bool
+    is_alone: bool
 
     async def __call__(
         self, verb: str, instance: str = "", **arguments: object
@@ -35,12 +36,16 @@ class Asking(Protocol):
 
 
 class Remote:
-    """Asks the process that holds the data directory; does it itself when that has gone."""
+    """Asks the process that holds the data directory; does it itself when nobody does.
+
+    Then it ``is_alone``: what was asked for is done, and nothing that would follow from it.
+    """
 
     is_own = False
 
     def __init__(self, data_dir: Path) -> None:
         self._data_dir = data_dir
+        self.is_alone = False
 
     async def __call__(
         self, verb: str, instance: str = "", **arguments: object
@@ -51,13 +56,25 @@ class Remote:
         from workflow.adapters.clock.system import SystemClock  # noqa: PLC0415
         from workflow.commanding import asked  # noqa: PLC0415
         from workflow.engine.inbox import Inbox, ask  # noqa: PLC0415
+        from workflow.errors import CommandUnansweredError  # noqa: PLC0415
 
         self._data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         clock, inbox = SystemClock(), Inbox(self._data_dir)
         command = asked(str(uuid4()), verb, instance, clock.now(), **arguments)
-        outcome = await ask(
-            inbox, command, lambda: take_over(self._data_dir, inbox), clock, PATIENCE
-        )
+
+        async def do_it() -> None:
+            await answer_waiting(self._data_dir, inbox)
+            self.is_alone = True
+
+        try:
+            outcome = await ask(inbox, command, do_it, clock, PATIENCE)
+        except CommandUnansweredError as error:
+            inbox.withdraw(command.id)  # Or somebody would do it when nobody expects it any more.
+            raise CommandUnansweredError(
+                error.message,
+                place=verb,
+                remedy="See whether that process is well, then do it again: it was taken back.",
+            ) from None
         return outcome.details
 
 
@@ -65,6 +82,7 @@ class Own:
     """Asks a node in this process."""
 
     is_own = True
+    is_alone = False
 
     def __init__(self, node: Node) -> None:
         self._node = node
@@ -79,7 +97,7 @@ class Own:
         return (await perform(self._node, command)).details
 
 
-async def take_over(data_dir: Path, inbox: Inbox) -> None:
+async def answer_waiting(data_dir: Path, inbox: Inbox) -> None:
     """Hold the data directory for as long as it takes to answer what waits; start nothing.
 
     Raises ``DirectoryLockedError`` when somebody else holds it.
@@ -101,6 +119,11 @@ async def take_over(data_dir: Path, inbox: Inbox) -> None:
 @asynccontextmanager
 async def acting(data_dir: Path, networking: Networking) -> AsyncGenerator[Asking, None]:
     """Whoever runs on this data directory, or, for as long as this lasts, a node of our own."""
+    from functools import partial  # noqa: PLC0415
+
+    from workflow.adapters.clock.system import SystemClock  # noqa: PLC0415
+    from workflow.commanding import perform  # noqa: PLC0415
+    from workflow.engine.inbox import Inbox, serve  # noqa: PLC0415
     from workflow.engine.lock import refuse_if_held  # noqa: PLC0415
     from workflow.errors import DirectoryLockedError  # noqa: PLC0415
 
@@ -111,7 +134,14 @@ async def acting(data_dir: Path, networking: Networking) -> AsyncGenerator[Askin
         yield Remote(data_dir)
         return
     async with node:
-        yield Own(node)
+        # Other commands are answered as by 'run'.
+        serving = asyncio.create_task(serve(Inbox(data_dir), partial(perform, node), SystemClock()))
+        try:
+            yield Own(node)
+        finally:
+            serving.cancel()
+            with suppress(asyncio.CancelledError):
+                await serving
 
 
 def ask_once(

@@ -16,6 +16,7 @@ from workflow.cli.place import find, has_encrypted_keys, key_store, view_of
 from workflow.cli.words import hanging, note, say
 
 if TYPE_CHECKING:
+    from workflow.adapters.keys.files import KeyFiles
     from workflow.ports.records import Community
 
 STDIN: Final = "-"
@@ -54,15 +55,20 @@ def create(
     data_dir: DataDir,
 ) -> None:
     """Create a community, with a new key: this device becomes its control node."""
-    keys = key_store(data_dir, is_asked_for=encrypt or has_encrypted_keys(data_dir))
-    created = ask_once(
-        data_dir,
-        "create",
-        name=name,
-        key=keys.create().hex(),
-        interval=days * DAY,
-        reannounce_after=announce_every * HOUR or None,
-    )
+    keys = _writable_keys(data_dir, encrypt=encrypt)
+    key = keys.create()
+    try:
+        created = ask_once(
+            data_dir,
+            "create",
+            name=name,
+            key=key.hex(),
+            interval=days * DAY,
+            reannounce_after=announce_every * HOUR or None,
+        )
+    except BaseException:
+        keys.remove(key)  # Nobody has heard of it.
+        raise
     say(f"{name}: created.")
     say(f"  id     {created['id']}")
     note(
@@ -103,7 +109,7 @@ def import_key(
     """
     from workflow.adapters.keys.forms import private_key_from  # noqa: PLC0415 - when it is needed.
 
-    keys = key_store(data_dir, is_asked_for=encrypt or has_encrypted_keys(data_dir))
+    keys = _writable_keys(data_dir, encrypt=encrypt)
     key = keys.add(private_key_from(_read(file), _ask_for_file, place=file))
     known = _known(data_dir, of or f"0x{key.hex()}")
     if of and known is None:
@@ -135,6 +141,8 @@ def export_key(
 
     Whoever has it controls the community: keep it off-line.
     """
+    from workflow.errors import ConfigurationError  # noqa: PLC0415 - when it is needed.
+
     view = view_of(data_dir)
     with closing(view.journal):
         known = view.journal.run(lambda tx: find(view, tx, name))
@@ -143,8 +151,15 @@ def export_key(
     if out is None:
         say(text.decode().rstrip("\n"))
         return
-    with open(out, "xb", opener=_private) as file:
-        file.write(text)
+    try:
+        with open(out, "xb", opener=_private) as file:
+            file.write(text)
+    except OSError as error:
+        raise ConfigurationError(
+            f"the key cannot be written: {error.strerror}",
+            place=str(out),
+            remedy="Name a new file in a folder that is there.",
+        ) from None
     note(f"The key of {known.name} is in {out}.")
 
 
@@ -170,6 +185,19 @@ def remove(
         )
     ask_once(data_dir, "remove", known.id)
     say(f"{known.name}: removed.")
+
+
+def _writable_keys(data_dir: Path, *, encrypt: bool) -> KeyFiles:
+    """The keys, for one more: encrypted if that is wanted, or if the others are.
+
+    The data directory becomes its owner's alone. Raises ``KeyFileError`` when the passphrase does
+    not open those that there are.
+    """
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    keys = key_store(data_dir, is_asked_for=encrypt or has_encrypted_keys(data_dir))
+    if has_encrypted_keys(data_dir):
+        keys.unlock()
+    return keys
 
 
 def _known(data_dir: Path, text: str) -> Community | None:

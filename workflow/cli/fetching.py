@@ -86,7 +86,21 @@ def show(
         known = view.journal.run(lambda tx: find(view, tx, community))
         say(view.journal.run(lambda tx: announcement_of(tx, view.tools, known.id)))
         if torrent is not None:
-            torrent.write_bytes(view.journal.run(lambda tx: _torrent_of(view, tx, known.id)))
+            _write_new(torrent, view.journal.run(lambda tx: _torrent_of(view, tx, known.id)))
+
+
+def _write_new(path: Path, content: bytes) -> None:
+    from workflow.errors import ConfigurationError  # noqa: PLC0415
+
+    try:
+        with path.open("xb") as file:
+            file.write(content)
+    except OSError as error:
+        raise ConfigurationError(
+            f"the .torrent cannot be written: {error.strerror}",
+            place=str(path),
+            remedy="Name a new file in a folder that is there.",
+        ) from None
 
 
 def _torrent_of(view: View, tx: Transaction, id: str) -> bytes:
@@ -190,7 +204,7 @@ async def _fetch(
         if as_json:
             say_event({"event": "done", **look, **summary})
         else:
-            _say_summary(summary, look)
+            _say_summary(summary)
         note_if_nobody_runs(asking, "the archives are offered to others by 'run'.")
     if summary["waiting"] or summary["quarantined"]:
         raise typer.Exit(INCOMPLETE)
@@ -263,6 +277,7 @@ def _read_target(text: str, of: str, data_dir: Path) -> _Target:
     """
     from workflow.archive.announcement import LINE_PREFIX, from_line  # noqa: PLC0415
     from workflow.archive.magnet import parse_magnet  # noqa: PLC0415
+    from workflow.errors import JournalMissingError, UnknownCommunityError  # noqa: PLC0415
     from workflow.identity import public_key_of  # noqa: PLC0415
 
     path = Path(text)
@@ -278,9 +293,16 @@ def _read_target(text: str, of: str, data_dir: Path) -> _Target:
     if text.startswith("0x") and len(text) == len("0x") + 66:
         public_key_of(text)
         return _Target(text)
-    view = view_of(data_dir)
-    with closing(view.journal):
-        return _Target(view.journal.run(lambda tx: find(view, tx, text)).id)
+    try:
+        view = view_of(data_dir)
+        with closing(view.journal):
+            return _Target(view.journal.run(lambda tx: find(view, tx, text)).id)
+    except (JournalMissingError, UnknownCommunityError):
+        raise UnknownCommunityError(
+            "there is no such file, and no community is called so here",
+            place=text,
+            remedy="Name a file with an announcement, its text, or a community's whole id.",
+        ) from None
 
 
 def _bytes_here(data_dir: Path, id: str) -> int:
@@ -316,7 +338,7 @@ def _summary(data_dir: Path, id: str) -> dict[str, Any]:
     }
 
 
-def _say_summary(summary: dict[str, Any], look: Look) -> None:
+def _say_summary(summary: dict[str, Any]) -> None:
     is_all = not summary["waiting"] and not summary["quarantined"]
     which = "the chosen archives" if summary["not_chosen"] else "all archives"
     say(f"{summary['name']}: {f'{which} are' if is_all else f'NOT {which} could be'} imported.")
@@ -325,7 +347,6 @@ def _say_summary(summary: dict[str, Any], look: Look) -> None:
     if summary["not_chosen"]:
         say(f"  not chosen {summary['not_chosen']:,}")
     say(f"  messages   {summary['messages']:,}")
-    say(f"  offered    {'yes, to others' if look['is_live'] else 'no'}")
     if summary["waiting"]:
         note(f"{summary['waiting']} archives wait for the community's key.")
     if summary["quarantined"]:

@@ -285,7 +285,7 @@ def _with_node(
         node = node_at(data_dir)
         try:
             if acting:
-                await node.start()
+                await node.start_imports()
             return await work(node)
         finally:
             await node.stop()
@@ -327,7 +327,7 @@ def _say_report(report: ImportReport, name: str, *, is_dry_run: bool) -> None:
     if report.problem_count > SHOWN:
         note(f"  ! and {report.problem_count - SHOWN:,} more problems")
     if report.new and not is_dry_run:
-        note("'community-archives run' makes their archives, an hour after the last message came.")
+        note("'run' makes archives of weeks that are over, in an hour; 'archive now' at once.")
 
 
 def _say_channels(report: ImportReport) -> None:

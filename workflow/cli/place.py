@@ -53,13 +53,19 @@ def ports(data_dir: Path) -> Ports:
 
 
 def node_at(data_dir: Path) -> Node:
-    """The node of this data directory, holding it, without networks.
+    """The node of this data directory, holding it; its networks are not to be opened.
 
     Raises ``DataDirectoryError``.
     """
+    from workflow.adapters.carrier.bittorrent.carrier import BitTorrentCarrier  # noqa: PLC0415
+    from workflow.adapters.carrier.bittorrent.settings import Settings  # noqa: PLC0415
     from workflow.assembly import open_node  # noqa: PLC0415
 
-    return open_node(data_dir, **ports(data_dir))
+    unopened = ports(data_dir)
+    # What is a link, and what is none, it can tell all the same.
+    unopened["carrier"] = BitTorrentCarrier(Settings(), data_dir / SCRATCH)
+    unopened["keys"] = unlocked_keys(data_dir)
+    return open_node(data_dir, **unopened)
 
 
 def acting_node_at(data_dir: Path, networking: Networking, *, is_silent: bool = False) -> Node:
@@ -79,8 +85,7 @@ def acting_node_at(data_dir: Path, networking: Networking, *, is_silent: bool = 
     from workflow.assembly import open_node  # noqa: PLC0415
 
     clock = SystemClock()
-    keys = key_store(data_dir, is_asked_for=has_encrypted_keys(data_dir) and sys.stdin.isatty())
-    keys.unlock()
+    keys = unlocked_keys(data_dir)
     return open_node(
         data_dir,
         clock=clock,
@@ -104,14 +109,37 @@ def key_store(data_dir: Path, *, is_asked_for: bool = False) -> KeyFiles:
     file = os.environ.get(PASSPHRASE_FILE)
     if file:
         return KeyFiles(data_dir / KEYS, lambda: _first_line_of(Path(file)))
-    return KeyFiles(data_dir / KEYS, ask_passphrase if is_asked_for else None)
+    if not is_asked_for:
+        return KeyFiles(data_dir / KEYS)
+    has_some = has_encrypted_keys(data_dir)
+    return KeyFiles(data_dir / KEYS, ask_passphrase if has_some else ask_new_passphrase)
 
 
 def ask_passphrase() -> bytes:
-    """Ask the person at the terminal."""
+    """Ask the person at the terminal for the passphrase that opens the keys."""
     import typer  # noqa: PLC0415
 
     return str(typer.prompt("Passphrase of the keys", hide_input=True, err=True)).encode()
+
+
+def ask_new_passphrase() -> bytes:
+    """Ask twice: a slip would lock the key for ever."""
+    import typer  # noqa: PLC0415
+
+    text = typer.prompt("New passphrase", hide_input=True, confirmation_prompt=True, err=True)
+    return str(text).encode()
+
+
+def unlocked_keys(data_dir: Path) -> KeyFiles:
+    """The keys, opened now if there is a passphrase, so that no decision has to wait for it.
+
+    Without one, encrypted keys are as good as absent. Raises ``KeyFileError`` for a wrong one.
+    """
+    can_ask = has_encrypted_keys(data_dir) and sys.stdin.isatty()
+    keys = key_store(data_dir, is_asked_for=can_ask)
+    if can_ask or os.environ.get(PASSPHRASE_FILE):
+        keys.unlock()
+    return keys
 
 
 def has_encrypted_keys(data_dir: Path) -> bool:

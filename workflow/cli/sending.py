@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from workflow.cli.asking import quiet, take_over
+from workflow.cli.asking import answer_waiting, quiet
 from workflow.cli.options import CommunityName, DataDir
 from workflow.cli.place import find, view_of
 from workflow.cli.words import note, say, step_line
@@ -51,7 +51,7 @@ def send(
     held: list[Path] = []
 
     async def hold() -> None:
-        await take_over(data_dir, inbox)
+        await answer_waiting(data_dir, inbox)
         held.append(data_dir)
 
     quiet()

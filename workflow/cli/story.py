@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from workflow.assembly import ARCHIVES
-from workflow.cli.options import DATA_DIR
+from workflow.cli.options import DATA_DIR, INCOMPLETE
 from workflow.cli.place import view_of
 from workflow.cli.transcript import size
 from workflow.cli.words import moment, say, span
@@ -78,7 +78,7 @@ class Node:
         printed = out.decode()
         for line in printed.splitlines():
             say(f"{INDENT}{line}")
-        if process.returncode:
+        if process.returncode not in (0, INCOMPLETE):  # An export may have been cut off.
             raise WorkFailedError(
                 (told or b"see above").decode().strip(),
                 place=f"{self.name}: {' '.join(arguments)}",

@@ -46,6 +46,10 @@ async def watch(
     with progress(label) as told:
         while True:
             look = await asking("look", id)
+            if asking.is_alone:
+                raise WorkFailedError(
+                    "the process that was at it has ended", place=label, remedy="Do it again."
+                )
             if look != before:
                 unchanged, before = 0.0, look
                 _tell(look, told, as_json=as_json)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
-from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from enum import Enum
@@ -68,21 +68,23 @@ class Engine:
         self._step_listeners: list[StepListener] = []
         self._progress_listeners: list[ProgressListener] = []
         self._threads_busy = 0
-        self._is_acting = False  # Only between start and stop; until then events are only taken.
+        # Only between start and stop; until then events are only taken.
+        self._acting: Mapping[str, AnyWorkflow] = {}
         self._changed = asyncio.Event()
         self._swept_at = 0.0
         self._has_ended = False
 
-    async def start(self) -> None:
-        """Take up whatever was under way and begin to sweep."""
-        self._is_acting = True
+    async def start(self, *lifecycles: str) -> None:
+        """Take up whatever was under way and begin to sweep, for these lifecycles, or for all."""
+        names = lifecycles or tuple(self._workflows)
+        acting = self._acting = {name: self._workflow(name) for name in names}
         now = self._clock.now()
-        self._carry_out(await self._journal.run(lambda tx: recover(tx, self._workflows, now)))
+        self._carry_out(await self._journal.run(lambda tx: recover(tx, acting, now)))
         self._ticker = self._clock.drive(self.sweep, SWEEP_AT_MOST)
 
     async def stop(self) -> None:
         """A crash with manners: cancel and join what runs; what is not committed never was."""
-        self._is_acting = False
+        self._acting = {}
         if self._ticker is not None:
             await self._ticker.stop()
         running = tuple(self._running.values())
@@ -110,24 +112,23 @@ class Engine:
 
         await self._commit(work)
 
-    async def remove(self, *instances: Reference, writes: Writes = no_writes) -> None:
-        """Take instances out of being, together with these writes; their history stays.
-
-        Returns when their actions have ended; what these answer counts no more.
-        """
+    async def remove(
+        self, instance: Reference, writes: Callable[[Transaction], Iterable[Reference]]
+    ) -> None:
+        """Take an instance out of being, and those that ``writes`` names, and end their actions."""
+        gone = [instance]
 
         def work(tx: Transaction) -> Outcome:
-            writes(tx)
-            remove(tx, instances)
+            gone[1:] = writes(tx)
+            remove(tx, gone)
             return Outcome([])
 
         await self._commit(work)
-        keys = [(one.lifecycle, one.id) for one in instances]
-        running = [one for key in keys if (one := self._running.get(key)) is not None]
-        for one in running:
-            one.cancel()
-        for one in running:
-            await one.joined()
+        for one in gone:
+            running = self._running.get((one.lifecycle, one.id))
+            if running is not None:
+                running.cancel()
+                await running.joined()
 
     async def send(self, lifecycle: str, id: str, request: Request) -> Outcome:
         """Send an event; returns when the step is committed, or refused.
@@ -185,7 +186,7 @@ class Engine:
                     await self._journal.run(lambda tx, now=now: bring_forward(tx, now))  # type: ignore[misc]
                 self._swept_at = now
                 outcome, has_more = await self._journal.run(
-                    lambda tx, now=now: sweep(tx, self._workflows, now, SWEEP_BATCH)  # type: ignore[misc]
+                    lambda tx, now=now: sweep(tx, self._acting, now, SWEEP_BATCH)  # type: ignore[misc]
                 )
             except JournalClosedError:
                 return None
@@ -288,7 +289,7 @@ class Engine:
         previous = self._running.get(key)
         if previous is not None and previous.entry != instance.entry:
             previous.cancel_unless_answered()
-        if not self._is_acting or not is_running(workflow.lifecycle, instance):
+        if workflow.name not in self._acting or not is_running(workflow.lifecycle, instance):
             return
         is_started = previous is not None and (previous.entry, previous.attempt) == (
             instance.entry,

@@ -207,6 +207,12 @@ class Store(Protocol):
     def newest_lineage(self, tx: Transaction, community: str) -> int:
         """The highest lineage there ever was; 0 when there was none."""
 
+    def forget_unfinished(self, tx: Transaction, community: str) -> None:
+        """What lies behind the current generation in its lineage was never completed: it is over.
+
+        Its bytes are written over. Messages that came with it are to be archived again.
+        """
+
     def add_generation(
         self, tx: Transaction, generation: Generation, entries: Iterable[IndexEntry]
     ) -> None:

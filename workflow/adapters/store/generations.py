@@ -38,6 +38,17 @@ IMPORTS: Final = (
     " AND lineage = (SELECT max(lineage) FROM generation WHERE community = ?1)"
     " AND (is_here = 1 OR is_done = 0)"  # Others are not chosen.
 )
+UNFINISHED: Final = (
+    "SELECT a.number, a.instance FROM community c"
+    " JOIN generation g ON g.community = c.id AND g.number = c.generation"
+    " JOIN archive a ON a.community = c.id AND a.lineage = g.lineage"
+    ' WHERE c.id = ? AND a."offset" >= g.data_length'
+)
+RELEASE_ONE: Final = (
+    "INSERT INTO unarchived SELECT m.community, m.time, m.topic, m.sequence, m.weight"
+    " FROM archived h JOIN message m USING (sequence)"
+    " WHERE h.archive = ? AND m.encoded IS NOT NULL"
+)
 RELEASED: Final = (
     " FROM archive a JOIN archived h ON h.archive = a.number JOIN message m USING (sequence)"
     " WHERE a.community = ? AND a.lineage <> ? AND m.encoded IS NOT NULL"
@@ -80,6 +91,17 @@ class SqliteGenerations:
             "SELECT coalesce(max(lineage), 0) FROM generation WHERE community = ?", (community,)
         ).fetchone()
         return cast("int", row[0]) if row else 0
+
+    def forget_unfinished(self, tx: Transaction, community: str) -> None:
+        """What lies behind the current generation in its lineage was never completed: it is over.
+
+        Its bytes are written over. Messages that came with it are to be archived again.
+        """
+        for number, instance in tx.execute(UNFINISHED, (community,)).fetchall():
+            tx.execute(RELEASE_ONE, (number,))
+            tx.execute("DELETE FROM archived WHERE archive = ?", (number,))
+            tx.execute("DELETE FROM archive WHERE number = ?", (number,))
+            tx.execute("DELETE FROM instance WHERE lifecycle = 'archive' AND id = ?", (instance,))
 
     def add_generation(
         self, tx: Transaction, generation: Generation, entries: Iterable[IndexEntry]

@@ -38,8 +38,10 @@ class Neighbours:
         if self._own is not None:
             path, descriptor = self._own
             self._own = None
-            path.unlink(missing_ok=True)
-            os.close(descriptor)
+            try:
+                path.unlink(missing_ok=True)
+            finally:
+                os.close(descriptor)
 
     def ports(self) -> list[int]:
         """The ports of the others who live, lowest first; files of dead ones are removed."""

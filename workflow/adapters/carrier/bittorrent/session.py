@@ -42,6 +42,8 @@ ALWAYS: Final[dict[str, Any]] = {
     # A port that is taken is an error, not a reason to listen where nobody looks for us.
     "max_retry_port_bind": 0,
     "listen_system_port_fallback": False,
+    # A peer may ask for a call to somebody else (hole punching); at least to no system's service.
+    "no_connect_privileged_ports": True,
     # A torrent of which nothing is wanted yet would send its only seed away.
     "close_redundant_connections": False,
     # Several nodes have one address: on one machine, or behind one router.
