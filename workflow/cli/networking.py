@@ -5,18 +5,27 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from enum import StrEnum
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, Final, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Final, get_type_hints
 
 import typer
 from platformdirs import user_data_path
 
-from workflow.adapters.carrier.bittorrent.settings import Network, Settings
-from workflow.errors import ConfigurationError
+if TYPE_CHECKING:
+    from workflow.adapters.carrier.bittorrent.settings import Settings
 
 MEETING: Final = "local-network"
 """The folder, in the user's data directory, through which nodes on one machine find each other."""
+
+
+class Reach(StrEnum):
+    """The carrier's networks, by name: help is shown without loading a carrier."""
+
+    LOCAL = "local"
+    PRIVATE = "private"
+    PUBLIC = "public"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +33,13 @@ class Networking:
     """What a node is to be told of its networks. ``settle`` is in seconds."""
 
     network: Annotated[
-        Network,
+        Reach,
         typer.Option(
             envvar="COMMUNITY_ARCHIVES_NETWORK",
             help="local: this machine. private: the trackers and peers that you name."
             " public: status-go's trackers, and DHT.",
         ),
-    ] = Network.LOCAL
+    ] = Reach.LOCAL
     listen: Annotated[
         str,
         typer.Option(
@@ -83,9 +92,14 @@ class Networking:
 
     def settings(self) -> Settings:
         """What the carrier is to be told. Raises ``ConfigurationError``."""
+        from workflow.adapters.carrier.bittorrent.settings import (  # noqa: PLC0415 - it loads the tables.
+            Network,
+            Settings,
+        )
+
         interface, port = self._listen()
         return Settings(
-            network=self.network,
+            network=Network(self.network),
             interface=interface,
             port=port,
             trackers=tuple(self.tracker or ()),
@@ -95,6 +109,8 @@ class Networking:
         )
 
     def _listen(self) -> tuple[str, int]:
+        from workflow.errors import ConfigurationError  # noqa: PLC0415 - it loads the tables.
+
         interface, _, port = self.listen.rpartition(":")
         if not (port.isascii() and port.isdecimal()):
             raise ConfigurationError(

@@ -68,7 +68,7 @@ async def _run(data_dir: Path, networking: Networking, as_json: bool) -> None:
     if as_json:
         node.engine.on_progress(tell_progress)
     note(f"Running on {data_dir}; Ctrl-C ends it.")
-    note(f"Network '{networking.network.value}': {EXPOSED[networking.network.value]}")
+    note(f"Network '{networking.network}': {EXPOSED[networking.network]}")
     async with node:
         if await node.engine.run(lambda tx: state_of(tx, "node", THE_NODE)) == "DISABLED":
             note("Archives are disabled for the whole node: nothing will be done.")
