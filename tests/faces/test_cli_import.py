@@ -49,7 +49,7 @@ def test_an_export_becomes_a_new_community(nowhere: CommandLine, tmp_path: Path)
         "  channels   1",
         "    3  talk",
     ]
-    assert said.err.startswith("'community-archives run' makes their archives, an hour after")
+    assert said.err.startswith("'run' makes archives of weeks that are over, in an hour;")
     assert stored(nowhere, "chess") == 3
     (told,) = json.loads(nowhere("status", "--json").out)
     assert (told["state"], told["guards"]["is_meant_to_be_on"]) == ("idle", True)

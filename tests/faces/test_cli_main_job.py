@@ -329,7 +329,7 @@ def test_a_window_that_is_not_over_is_named(owner: CommandLine, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["fetch", "nowhere-to-be-found"], "[journal-missing]"),
+        (["fetch", "nowhere-to-be-found"], "[community-unknown]"),
         (["fetch", "community-archives:announcement:0x02:zz"], "[announcement-invalid]"),
         (["fetch", "magnet:?xt=urn:btih:zz", "--unsigned"], "[magnet-invalid]"),
         (["join", "0x" + "05" * 33], "[id-malformed]"),

@@ -98,7 +98,7 @@ def test_run_ends_cleanly(garden: CommandLine, running: Started, end: signal.Sig
     assert running.said.endswith("Stopped; everything that was done is kept.\n")
     assert not (garden.data_dir / "holder").exists()
     lines = running.said.splitlines()
-    assert lines[1].startswith("No real network is configured yet")
+    assert lines[1].startswith("Network 'local': Only nodes on this machine are reached.")
     assert any(line.endswith("  gardeners  idle → seeding  torrent_missing") for line in lines)
 
 

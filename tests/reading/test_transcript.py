@@ -13,7 +13,8 @@ from workflow.archive.message import ArchivedMessage
 from workflow.chat.plain import safe
 from workflow.chat.post import Attachment, Author, Channel, Post, Reference
 from workflow.cli import transcript
-from workflow.cli.transcript import Transcript, size
+from workflow.cli.transcript import Transcript
+from workflow.cli.words import size
 
 MESSAGE = ArchivedMessage(b"", 1_700_000_000, bytes(4), b"", b"", bytes(32))
 TARGET = Post("1", CHAT_ID, Author("1", "ann"), 0, "first line\nsecond line")

@@ -32,7 +32,7 @@ app = typer.Typer(
         "fetch g.announcement        fetch another's archives",
         "run                         keep archives until Ctrl-C",
         "status                      where every community stands",
-        "why gardeners               why one stands where it stands",
+        "why gardeners               why one stands there",
     ),
     add_completion=False,
     no_args_is_help=True,

@@ -40,7 +40,7 @@ def export(
     anything. discord-json is what DiscordChatExporter writes. Exit code 4 says that archives could
     not be read.
     """
-    from workflow.cli.transcript import size  # noqa: PLC0415 - as all here, when it is needed.
+    from workflow.cli.words import size  # noqa: PLC0415 - as all here, when it is needed.
     from workflow.exporting import export as write  # noqa: PLC0415
 
     with source_at(source, data_dir, ratchet_key) as opened, progress("Exporting") as told:

@@ -15,9 +15,8 @@ from workflow.cli.networking import Networking, networked
 from workflow.cli.options import INCOMPLETE, AsJson, CommunityName, DataDir, examples
 from workflow.cli.place import find, view_of
 from workflow.cli.spans import window_of
-from workflow.cli.transcript import size
 from workflow.cli.watching import Look, watch
-from workflow.cli.words import note, say, say_event, say_json, table
+from workflow.cli.words import note, say, say_event, say_json, size, table
 
 if TYPE_CHECKING:
     from workflow.assembly import View

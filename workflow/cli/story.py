@@ -20,8 +20,7 @@ from typing import Any, Final
 from workflow.assembly import ARCHIVES
 from workflow.cli.options import DATA_DIR, INCOMPLETE
 from workflow.cli.place import view_of
-from workflow.cli.transcript import size
-from workflow.cli.words import moment, say, span
+from workflow.cli.words import moment, say, size, span
 from workflow.errors import ConfigurationError, WorkFailedError
 from workflow.ports.clock import Clock
 
@@ -36,7 +35,7 @@ SETTLE: Final = "1"
 """Seconds that the members wait after a link: 20 are usual, the demo is in a hurry."""
 COMMAND: Final = (sys.executable, "-m", "workflow")
 PATIENCE: Final = 60.0
-INDENT: Final = "      "
+INDENT: Final = "    "
 
 
 @dataclass(frozen=True, slots=True)

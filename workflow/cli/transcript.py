@@ -28,6 +28,7 @@ from workflow.chat.post import (
     Channel,
     Post,
 )
+from workflow.cli.words import size
 
 if TYPE_CHECKING:
     from workflow.archive.message import ArchivedMessage
@@ -119,14 +120,6 @@ class Transcript:
         if post.edited_ms is not None:
             parts.append("(edited)")
         return " ".join(filter(None, parts))
-
-
-def size(count: int) -> str:
-    """``1.2 MB``."""
-    for power, unit in ((3, "GB"), (2, "MB"), (1, "kB")):
-        if count >= 1000**power:
-            return f"{count / 1000**power:,.1f} {unit}"
-    return f"{count} bytes"
 
 
 def _attached(attachment: Attachment) -> str:

@@ -7,8 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from workflow.cli.progress import progress
-from workflow.cli.transcript import size
-from workflow.cli.words import say_event
+from workflow.cli.words import say_event, size
 
 if TYPE_CHECKING:
     from workflow.cli.asking import Asking

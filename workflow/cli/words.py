@@ -81,6 +81,14 @@ def span(seconds: float, units: int = 2) -> str:
     return " ".join(parts[:units])
 
 
+def size(count: int) -> str:
+    """``1.2 MB``."""
+    for power, unit in ((3, "GB"), (2, "MB"), (1, "kB")):
+        if count >= 1000**power:
+            return f"{count / 1000**power:,.1f} {unit}"
+    return f"{count} bytes"
+
+
 def relative(at: float, now: float, units: int = 2) -> str:
     """``in 3 d 4 h``, ``5 min ago``, ``now``."""
     if abs(at - now) < 1:
