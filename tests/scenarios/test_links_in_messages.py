@@ -81,7 +81,7 @@ async def test_a_join_response_is_verified_like_every_link(world: World) -> None
         (join_response(6, "memory:2", id=other), "control key did not sign it"),
         (join_response(5, "memory:2"), "a newer one is known"),
         (join_response(now + 2 * 3_600_000, "memory:2"), "more than an hour ahead"),
-        (join_response(6, "http://x"), "begins with 'memory:'"),
+        (join_response(6, "http://x"), "no locator of this swarm"),
     ):
         with pytest.raises(LinkRefusedError, match=words):
             await member.receive_join_response(message)
