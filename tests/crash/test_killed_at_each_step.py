@@ -178,7 +178,7 @@ def strace() -> None:
         pytest.skip("strace may not trace here")
 
 
-@pytest.mark.parametrize(("call", "number"), [("rename", 3), ("fsync", 15), ("fdatasync", 70)])
+@pytest.mark.parametrize(("call", "number"), [("rename", 3), ("fsync", 9), ("fdatasync", 70)])
 def test_a_node_that_strace_kills_finishes_as_if_nothing_had_been(
     nodes: Nodes, strace: None, call: str, number: int
 ) -> None:

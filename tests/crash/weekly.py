@@ -85,7 +85,6 @@ class Archiving:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.folder = ArchiveFolder(root / "archives")
         self.committed = [_founded()]
 
     def next_generation(self, done: int) -> None:
@@ -98,7 +97,7 @@ class Archiving:
             messaging=InProcessMessaging(MessageNetwork(clock), "node"),
             keys=MemoryKeys(),
             clock=clock,
-            folder=self.folder,
+            folder=ArchiveFolder(self.root / "archives"),  # As in a process that has just begun.
             facts=lambda _tx, _id: control,
             grace=0.0,
         )
