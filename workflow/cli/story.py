@@ -35,7 +35,7 @@ SETTLE: Final = "1"
 """Seconds that the members wait after a link: 20 are usual, the demo is in a hurry."""
 COMMAND: Final = (sys.executable, "-m", "workflow")
 PATIENCE: Final = 60.0
-INDENT: Final = "   "
+INDENT: Final = "  "
 
 
 @dataclass(frozen=True, slots=True)
