@@ -226,7 +226,9 @@ def test_a_stranger_gets_everything(owner: CommandLine) -> None:
     }  # fmt: skip
 
 
-def test_peers_are_shown_while_they_are_connected(owner: CommandLine, member: CommandLine) -> None:
+def test_nobody_is_connected_to_who_does_not_run_or_is_alone(
+    owner: CommandLine, member: CommandLine
+) -> None:
     said = owner("peers", "gardeners")
     assert (said.out, said.err) == (
         "", "Nobody runs on this data directory, so nobody is connected.\n",

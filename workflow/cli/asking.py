@@ -11,11 +11,11 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from workflow.cli.networking import Networking
 from workflow.cli.place import acting_node_at, node_at
 from workflow.cli.words import note
 
 if TYPE_CHECKING:
-    from workflow.cli.networking import Networking
     from workflow.engine.inbox import Inbox
     from workflow.node import Node
 
@@ -131,6 +131,8 @@ async def acting(data_dir: Path, networking: Networking) -> AsyncGenerator[Askin
         refuse_if_held(data_dir)  # Before the networks are loaded.
         node = acting_node_at(data_dir, networking)
     except DirectoryLockedError:
+        if networking != Networking():
+            note("Somebody runs on this data directory already: its networks count, not yours.")
         yield Remote(data_dir)
         return
     async with node:
