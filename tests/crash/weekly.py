@@ -118,7 +118,8 @@ class Archiving:
 
     def content(self, done: int) -> Content:
         """Where the files lie of which the database says that they are the community's archives."""
-        return self.folder.content(ID, 1, done, self.row(done)[0])
+        folder = ArchiveFolder(self.root / "archives")
+        return folder.content(ID, 1, done, self.row(done)[0])
 
     def row(self, done: int) -> tuple[int, str]:
         """The length of ``data``, and the info-hash."""
