@@ -32,7 +32,6 @@ from workflow.archive.index import decode_index
 from workflow.archive.torrent import Info, decode_torrent, piece_hashes
 from workflow.engine.migrations import ENGINE, migrate
 from workflow.files.folder import ArchiveFolder
-from workflow.ports.carrier import Content
 from workflow.ports.records import Channel, Community
 from workflow.ports.work import Json, Transaction, Writes, no_writes
 from workflow.testing.world import START, WEEK, text_message
@@ -115,11 +114,6 @@ class Archiving:
         if done + 1 == len(self.committed):
             self.committed.append(committed)
         assert committed == self.committed[done + 1], "another database than without a crash"
-
-    def content(self, done: int) -> Content:
-        """Where the files lie of which the database says that they are the community's archives."""
-        folder = ArchiveFolder(self.root / "archives")
-        return folder.content(ID, 1, done, self.row(done)[0])
 
     def row(self, done: int) -> tuple[int, str]:
         """The length of ``data``, and the info-hash."""
