@@ -348,3 +348,43 @@ def test_what_cannot_be_is_one_sentence(
     assert said.code == 1
     assert said.err.startswith(words), said.err
     assert said.err.count("\n") == 1
+
+
+def test_a_name_that_is_taken_leaves_no_second_key(nowhere: CommandLine) -> None:
+    assert nowhere("community", "create", "gardeners").code == 0
+    said = nowhere("community", "create", "gardeners")
+    assert (said.code, said.err.startswith("[name-taken]")) == (1, True)
+    assert len(list((nowhere.data_dir / "keys").glob("*.key"))) == 1
+    assert stat.S_IMODE(nowhere.data_dir.stat().st_mode) == 0o700
+
+
+def test_a_line_is_joined_though_nobody_runs_and_a_forged_one_is_refused(
+    owner: CommandLine, member: CommandLine
+) -> None:
+    line = owner("announcement", "show", "gardeners").out.strip()
+    assert member("join", line, "--name", "gardeners").code == 0
+    (told,) = json.loads(member("status", "--json").out)
+    assert told["refusals"] == {}
+    other = CommandLine(owner.data_dir.parent / "other")
+    assert other("community", "create", "chess").code == 0
+    head, _, message = line.rpartition(":")
+    forged = f"{head.rpartition(':')[0]}:{id_of(other)}:{message}"
+    said = member("join", forged)
+    assert (said.code, said.err.startswith("[link-refused]")) == (1, True), said.err
+
+
+def test_archives_are_adopted_and_nothing_else_is_done_meanwhile(
+    owner: CommandLine, tmp_path: Path
+) -> None:
+    """What is the adopter's own is neither seeded nor announced by the way."""
+    mine = CommandLine(tmp_path / "mine")
+    assert mine("community", "create", "chess").code == 0
+    export = export_of(1, tmp_path)
+    assert mine("import", "jsonl", str(export), "--community", "chess").code == 0
+    assert mine("archive", "now", "chess").code == 0
+    before = mine("announcement", "show", "chess").out
+    said = mine("adopt", str(data_of(owner).parent), "--community", id_of(owner))
+    assert said.code == 0, said.err
+    assert mine("announcement", "show", "chess").out == before
+    steps = json.loads(mine("history", "chess", "--limit", "100", "--json").out)
+    assert [step["target"] for step in steps].count("announcing") == 1

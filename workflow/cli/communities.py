@@ -55,6 +55,8 @@ def create(
     data_dir: DataDir,
 ) -> None:
     """Create a community, with a new key: this device becomes its control node."""
+    from workflow.errors import NameTakenError  # noqa: PLC0415 - as all here, when it is needed.
+
     keys = _writable_keys(data_dir, encrypt=encrypt)
     key = keys.create()
     try:
@@ -66,8 +68,8 @@ def create(
             interval=days * DAY,
             reannounce_after=announce_every * HOUR or None,
         )
-    except BaseException:
-        keys.remove(key)  # Nobody has heard of it.
+    except NameTakenError:
+        keys.remove(key)  # It is nobody's. After any other failure it may be a community's.
         raise
     say(f"{name}: created.")
     say(f"  id     {created['id']}")
