@@ -24,11 +24,9 @@ from workflow.errors import (
     LinkRefusedError,
     UnknownInstanceError,
 )
-from workflow.ports.messaging import Received
+from workflow.ports.messaging import RETENTION, Received
 from workflow.ports.work import Transaction, Writes
 
-RETENTION: Final = 30 * 86_400.0
-"""Seconds that the network remembers messages."""
 ASK_AGAIN: Final = 60.0
 """Seconds until a network that could not answer is asked again."""
 ASKERS: Final = 16

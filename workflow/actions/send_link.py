@@ -9,7 +9,7 @@ from workflow.actions.retiring import retire
 from workflow.actions.tools import Tools, channel_of
 from workflow.ports.work import Answer, Transaction, Work
 
-RETENTION: Final = 30 * 86_400.0
+KEPT_BESIDE: Final = 30 * 86_400.0
 """Seconds that a message of the network is kept beside the archive that holds it."""
 
 
@@ -31,6 +31,6 @@ async def send_link(tools: Tools, work: Work) -> Answer[Event]:
     def writes(tx: Transaction) -> None:
         tools.store.set_sent(tx, work.id, announcement.clock, now)
         # Now that all can fetch them, the network's own messages need not be kept twice.
-        tools.store.let_go(tx, work.id, now - RETENTION)
+        tools.store.let_go(tx, work.id, now - KEPT_BESIDE)
 
     return Answer(Event.LINK_SENT, writes)

@@ -56,13 +56,11 @@ def archive_now(
     By itself it would be done an hour after a window's end. A window that is not over yet is left
     alone, unless you ask for it; what comes after this moment is then archived in its turn.
     """
-    known, over, under_way = _windows(data_dir, community)
+    known, under_way = _with_open_windows(data_dir, community)
     quiet()
     if under_way and not open_window:
         for window in under_way:
             note(f"Left alone: the window until {moment(window.end)} is not over.")
-    if not over and not (under_way and open_window):
-        note("Nothing is to be archived.")
     asyncio.run(_archive_now(data_dir, networking, known, open_window, as_json))
 
 
@@ -112,7 +110,7 @@ def announce(
     announces with the same key, this one has stopped doing so; --take-over makes it the control
     node again, after it has taken what the other one had made.
     """
-    known, _, _ = _windows(data_dir, community)
+    known, _ = _with_open_windows(data_dir, community)
     quiet()
     asyncio.run(_announce(data_dir, networking, known, take_over, as_json))
 
@@ -138,12 +136,12 @@ async def _announce(
         note_if_nobody_runs(asking, "it is seeded again by 'community-archives run'.")
 
 
-def _windows(data_dir: Path, text: str) -> tuple[Community, list[Window], list[Window]]:
-    """The community, and its windows with unarchived messages: those that are over, and others."""
+def _with_open_windows(data_dir: Path, text: str) -> tuple[Community, list[Window]]:
+    """The community, and its windows with unarchived messages that are not over yet."""
     view = view_of(data_dir)
     now = view.tools.clock.now()
     with closing(view.journal):
         known = view.journal.run(lambda tx: find(view, tx, text))
         store = view.tools.store
         due = view.journal.run(lambda tx: store.due_windows(tx, known.id, float("inf")))
-    return known, [one for one in due if one.end <= now], [one for one in due if one.end > now]
+    return known, [one for one in due if one.end > now]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from contextlib import closing
 from pathlib import Path
@@ -143,7 +142,7 @@ def export_key(
 
     Whoever has it controls the community: keep it off-line.
     """
-    from workflow.errors import ConfigurationError  # noqa: PLC0415 - when it is needed.
+    from workflow.cli.writing import PRIVATE, write_new  # noqa: PLC0415 - when it is needed.
 
     view = view_of(data_dir)
     with closing(view.journal):
@@ -153,15 +152,7 @@ def export_key(
     if out is None:
         say(text.decode().rstrip("\n"))
         return
-    try:
-        with open(out, "xb", opener=_private) as file:
-            file.write(text)
-    except OSError as error:
-        raise ConfigurationError(
-            f"the key cannot be written: {error.strerror}",
-            place=str(out),
-            remedy="Name a new file in a folder that is there.",
-        ) from None
+    write_new(out, text, PRIVATE)
     note(f"The key of {known.name} is in {out}.")
 
 
@@ -235,7 +226,3 @@ def _ask_for_file() -> bytes:
 def _ask_for_export() -> bytes:
     text = typer.prompt("New passphrase", hide_input=True, confirmation_prompt=True, err=True)
     return str(text).encode()
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)

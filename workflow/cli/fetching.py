@@ -80,26 +80,13 @@ def show(
     """
     view = view_of(data_dir)
     from workflow.announcing import announcement_of  # noqa: PLC0415 - as all here, when it is needed.
+    from workflow.cli.writing import write_new  # noqa: PLC0415
 
     with closing(view.journal):
         known = view.journal.run(lambda tx: find(view, tx, community))
         say(view.journal.run(lambda tx: announcement_of(tx, view.tools, known.id)))
         if torrent is not None:
-            _write_new(torrent, view.journal.run(lambda tx: _torrent_of(view, tx, known.id)))
-
-
-def _write_new(path: Path, content: bytes) -> None:
-    from workflow.errors import ConfigurationError  # noqa: PLC0415
-
-    try:
-        with path.open("xb") as file:
-            file.write(content)
-    except OSError as error:
-        raise ConfigurationError(
-            f"the .torrent cannot be written: {error.strerror}",
-            place=str(path),
-            remedy="Name a new file in a folder that is there.",
-        ) from None
+            write_new(torrent, view.journal.run(lambda tx: _torrent_of(view, tx, known.id)))
 
 
 def _torrent_of(view: View, tx: Transaction, id: str) -> bytes:

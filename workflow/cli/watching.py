@@ -41,7 +41,8 @@ async def watch(
     from workflow.errors import WorkFailedError  # noqa: PLC0415 - as all here, when it is needed.
 
     every = EVERY if asking.is_own else EVERY_REMOTE
-    unchanged, before = 0.0, None
+    loop = asyncio.get_running_loop()
+    changed_at, before = loop.time(), None
     with progress(label) as told:
         while True:
             look = await asking("look", id)
@@ -50,18 +51,18 @@ async def watch(
                     "the process that was at it has ended", place=label, remedy="Do it again."
                 )
             if look != before:
-                unchanged, before = 0.0, look
+                changed_at, before = loop.time(), look
                 _tell(look, told, as_json=as_json)
             if until(look):
                 return look
             if look["state"] == "idle" and look["reason"]:
                 raise WorkFailedError(str(look["reason"]), place=label)
+            unchanged = loop.time() - changed_at
             if look["is_at_rest"] and unchanged >= RESTED:
                 raise WorkFailedError(otherwise, place=label)
             if unchanged >= patience:
                 raise WorkFailedError(f"nothing happens in '{look['state']}'", place=label)
             await asyncio.sleep(every)
-            unchanged += every
 
 
 def _tell(look: Look, told: Callable[[int, int, str], None], *, as_json: bool) -> None:

@@ -4,10 +4,12 @@ The journal has exactly one writing process, so the inbox is a small file of its
 a row in and waits; who holds the data directory looks ten times a second, does what the row says
 and writes the answer into it; who asked takes the answer and the row with it.
 
-No crash loses or repeats anything. The engine keeps the outcome of each command id in the journal,
-in the transaction of the step. A holder that dies between that commit and the answer leaves an
-unanswered row; whoever looks next does it again, and the engine answers with what it has kept. An
-asker that notices that nobody holds the directory takes the lock and does the work itself.
+No crash loses a command, and none repeats an event. The engine keeps the outcome of each command id
+in the journal, in the transaction of the step. A holder that dies between that commit and the
+answer leaves an unanswered row; whoever looks next does it again, and the engine answers with what
+it has kept. An asker that notices that nobody holds the directory takes the lock and does the work itself. The
+verbs of a node have no outcome that is kept: done again, they find done what they ask for, or ask
+for it once more.
 
 The bell is the look itself: no socket, no signal, nothing that could be missed. As long as nobody
 writes, a look reads four bytes: SQLite counts in them how often the file was changed.

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
+
+RETENTION: Final = 30 * 86_400.0
+"""Seconds that the network remembers messages."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,10 +23,8 @@ from loguru import logger
 
 from workflow.errors import MessagingError
 from workflow.ports.clock import Clock
-from workflow.ports.messaging import Received, Receiver
+from workflow.ports.messaging import RETENTION, Received, Receiver
 
-RETENTION: Final = 30 * 86400.0
-"""Seconds for which the network remembers a message."""
 REDELIVER_AFTER: Final = 10.0
 """Seconds until a receiver that raised gets the delivery again."""
 REDELIVERIES: Final = 3

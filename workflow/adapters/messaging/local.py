@@ -34,7 +34,7 @@ from loguru import logger
 from workflow.adapters.messaging.message_file import MessageFile
 from workflow.errors import MessagingError
 from workflow.ports.clock import Clock
-from workflow.ports.messaging import Received, Receiver
+from workflow.ports.messaging import RETENTION, Received, Receiver
 
 T = TypeVar("T")
 
@@ -42,8 +42,6 @@ LOOK_EVERY: Final = 0.25
 """Seconds between two looks for new messages."""
 LOOK_AGAIN_AFTER: Final = 10.0
 """Seconds until a file that could not be read is looked at again."""
-RETENTION: Final = 30 * 86_400.0
-"""Seconds for which messages are kept."""
 FORGET_EVERY: Final = 3_600.0
 """Seconds between two times that a publisher deletes older ones."""
 REDELIVER_AFTER: Final = 1.0

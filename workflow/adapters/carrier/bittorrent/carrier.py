@@ -293,8 +293,9 @@ class BitTorrentCarrier:
         name = str(params.info_hashes.v1)
         known = self._known.get(name)
         find = await self._sources.for_fetching(known.had_by if known is not None else ())
-        transfer = self._transfers[name] = Transfer(self._session, params, find, patience)
+        transfer = Transfer(self._session, params, find, patience)
         transfer.start()
+        self._transfers[name] = transfer
         return transfer
 
     async def _end(self, transfer: Transfer) -> None:

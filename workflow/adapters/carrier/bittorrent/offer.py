@@ -25,7 +25,9 @@ CHECKED_WITHIN: Final = 30.0
 
 
 class Offer:
-    """``trouble`` says why it is offered no longer; ``fail`` is called when an alert says so.
+    """It is live once it ``is_confirmed``: libtorrent has said that it seeds it.
+
+    ``trouble`` says why it is offered no longer; ``fail`` is called when an alert says so.
 
     ``numbers`` are the pieces of ``data`` that are offered, with the index.
     """
@@ -37,6 +39,7 @@ class Offer:
         "_fail",
         "_pieces",
         "handle",
+        "is_confirmed",
         "locator",
         "name",
         "numbers",
@@ -56,6 +59,7 @@ class Offer:
         self.name = info.info_hash
         self.locator = locator
         self.trouble = ""
+        self.is_confirmed = False
         self.handle: lt.torrent_handle | None = None
         self.numbers = numbers
         self._pieces = len(numbers) + len(info.index_pieces)

@@ -78,7 +78,8 @@ class Offers:
             params.peers = await self._sources.for_seeding()
             offer.handle = self._session.add(params, offer)
             self._offers[offer.name] = offer
-            if not await offer.is_seeded():
+            offer.is_confirmed = await offer.is_seeded()
+            if not offer.is_confirmed:
                 self._lose(offer, "libtorrent does not seed it")
         if self.live(offer.name) is None:
             await self.take_out(offer.name)
@@ -89,7 +90,7 @@ class Offers:
     def live(self, name: str) -> Offer | None:
         """The offer, after a look at its files; from any thread."""
         offer = self._offers.get(name)
-        if offer is None or offer.trouble:
+        if offer is None or offer.trouble or not offer.is_confirmed:
             return None
         if trouble := offer.seen.trouble():
             self._lose(offer, trouble)

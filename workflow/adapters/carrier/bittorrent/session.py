@@ -252,7 +252,8 @@ class Session:
             os.read(self._pipe[0], 4096)
         if self._session is not None:
             for alert in self._session.pop_alerts():
-                self._hear(alert)
+                with suppress(RuntimeError):  # Its torrent is gone; the others' alerts still count.
+                    self._hear(alert)
 
     def _hear(self, alert: lt.alert) -> None:
         match alert:
