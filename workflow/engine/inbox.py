@@ -7,9 +7,9 @@ and writes the answer into it; who asked takes the answer and the row with it.
 No crash loses a command, and none repeats an event. The engine keeps the outcome of each command id
 in the journal, in the transaction of the step. A holder that dies between that commit and the
 answer leaves an unanswered row; whoever looks next does it again, and the engine answers with what
-it has kept. An asker that notices that nobody holds the directory takes the lock and does the work itself. The
-verbs of a node have no outcome that is kept: done again, they find done what they ask for, or ask
-for it once more.
+it has kept. An asker that notices that nobody holds the directory takes the lock and does the work
+itself. The verbs of a node have no outcome that is kept: done again, they find done what they ask
+for, or ask for it once more.
 
 The bell is the look itself: no socket, no signal, nothing that could be missed. As long as nobody
 writes, a look reads four bytes: SQLite counts in them how often the file was changed.
