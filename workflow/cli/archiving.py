@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -61,6 +60,8 @@ def archive_now(
     if under_way and not open_window:
         for window in under_way:
             note(f"Left alone: the window until {moment(window.end)} is not over.")
+    import asyncio  # noqa: PLC0415 - as all here, when it is needed.
+
     asyncio.run(_archive_now(data_dir, networking, known, open_window, as_json))
 
 
@@ -112,6 +113,8 @@ def announce(
     """
     known, _ = _with_open_windows(data_dir, community)
     quiet()
+    import asyncio  # noqa: PLC0415
+
     asyncio.run(_announce(data_dir, networking, known, take_over, as_json))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from contextlib import closing, suppress
 from pathlib import Path
@@ -116,6 +115,8 @@ def join(target: Target, *, name: Name = "", data_dir: DataDir) -> None:
     if wanted.magnet:
         raise typer.BadParameter("a magnet link is nothing to join; see 'fetch --unsigned'")
     quiet()
+    import asyncio  # noqa: PLC0415 - as all here, when it is needed.
+
     asyncio.run(_begin(Remote(data_dir), wanted, name))
     say(f"{name or wanted.community[:12]}: joined.")
 
@@ -166,6 +167,8 @@ def fetch(
     wanted = _read_target(target, of, data_dir)
     if bool(wanted.magnet) != unsigned:
         raise typer.BadParameter("--unsigned goes with a magnet link, and only with one")
+    import asyncio  # noqa: PLC0415
+
     asyncio.run(_fetch(data_dir, networking, wanted, name, choice, as_json))
 
 

@@ -137,8 +137,8 @@ def reference() -> str:
         parts += [_options(own)] if own else []
         also = [f"`{_name(option)}`" for option in one.options if option in shared]
         if also:
-            parts += [f"{'Also' if own else 'Options'}, as [above](#options-of-many-commands):"
-                      f" {', '.join(also)}.\n"]  # fmt: skip
+            head = "Also" if own else "Options"
+            parts += [f"{head}, as [above](#options-of-many-commands): {', '.join(also)}.\n"]
         if one.examples:
             parts += ["Examples:\n", "```text\n" + "\n".join(one.examples) + "\n```\n"]
         if one.exit_codes not in ({}, usual):

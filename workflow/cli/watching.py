@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -41,6 +40,8 @@ async def watch(
     from workflow.errors import WorkFailedError  # noqa: PLC0415 - as all here, when it is needed.
 
     every = EVERY if asking.is_own else EVERY_REMOTE
+    import asyncio  # noqa: PLC0415 - when it is needed.
+
     loop = asyncio.get_running_loop()
     changed_at, before = loop.time(), None
     with progress(label) as told:
