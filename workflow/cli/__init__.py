@@ -26,9 +26,10 @@ def main() -> None:
         )
     try:
         from workflow.cli.app import app  # noqa: PLC0415 - a stranger is told of before.
+        from workflow.cli.narrowing import narrowed  # noqa: PLC0415
 
         try:
-            app(prog_name="community-archives")
+            narrowed(app, sys.argv[1:])(prog_name="community-archives")
         finally:
             sys.stdout.flush()
     except KeyboardInterrupt:
