@@ -57,7 +57,12 @@ def build(wheels: Path, venv: Path) -> Path:
     (own,) = venv.glob("lib/python*/site-packages")
     (own / "others.pth").write_text(sysconfig.get_path("purelib") + "\n", "utf-8")
     for package in ("states", "workflow"):
-        asked = [str(venv / "bin" / "python"), "-I", "-c", f"import {package} as p; print(p.__file__)"]
+        asked = [
+            str(venv / "bin" / "python"),
+            "-I",
+            "-c",
+            f"import {package} as p; print(p.__file__)",
+        ]
         done = subprocess.run(asked, check=True, capture_output=True, text=True)
         assert done.stdout.strip() == str(own / package / "__init__.py")
     return venv / "bin"
@@ -117,7 +122,9 @@ def record(lines: list[Line], now: list[str]) -> None:
     for page in PAGES:
         text = page.read_text("utf-8")
         for block in blocks_of(page):
-            mine = [(line, out) for line, out in zip(lines, now, strict=True) if line.block == block]
+            mine = [
+                (line, out) for line, out in zip(lines, now, strict=True) if line.block == block
+            ]
             if mine:
                 code = "".join(f"{PROMPT}{line.typed}\n{out}" for line, out in mine)
                 text = text.replace(f"```console\n{block.code}```", f"```console\n{code}```")

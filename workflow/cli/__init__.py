@@ -65,5 +65,7 @@ def _explained(error: Exception) -> str:
 
 
 def _end_with(sentence: str) -> None:
-    print(sentence, file=sys.stderr)
+    from workflow.cli.words import broken  # noqa: PLC0415 - only errors need it.
+
+    print(broken(sentence), file=sys.stderr)
     sys.exit(FAILED)
