@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-PATIENCE: Final = 100.0
-"""Seconds for a whole page."""
+PATIENCE: Final = 300.0
+"""Seconds for a whole page, on a machine that has much else to do."""
 IN_BACKGROUND: Final = re.compile(r"^(.*[^&>])&[ ]*(#.*)?$", re.MULTILINE)
 BEGIN: Final = """\
 end() {
@@ -65,7 +65,7 @@ def environment(scratch: Path, programs: Path) -> dict[str, str]:
     return {
         **kept,
         "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
-        "HOME": str(scratch / "home"),
+        "HOME": str(scratch / "person"),
         "COLUMNS": "80",
         "NO_COLOR": "1",
         "TERM": "dumb",

@@ -15,7 +15,7 @@ import pytest
 
 from tests.documents.blocks import PAGES, ROOT, Block, blocks_of, name_of
 from tests.documents.discord import write_export
-from tests.documents.shell import Typed, environment, type_all
+from tests.documents.shell import PATIENCE, Typed, environment, type_all
 
 BLOCKS: Final = {name_of(page): list(blocks_of(page)) for page in PAGES}
 RUN: Final = {"python", "sh", "json", "toml"}
@@ -120,6 +120,7 @@ def test_python_runs_and_prints_what_is_told(page: str, tmp_path: Path) -> None:
         assert outcome["printed"] == printed.get(block.place, ""), block.place
 
 
+@pytest.mark.timeout(PATIENCE + 20)
 @pytest.mark.parametrize("page", pages_with("sh"))
 def test_what_is_typed_works(page: str, tmp_path: Path) -> None:
     blocks = of(page, "sh")

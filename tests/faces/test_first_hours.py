@@ -22,7 +22,7 @@ import pytest
 
 from tests.documents.blocks import ROOT, Block, blocks_of
 from tests.documents.discord import write_export
-from tests.documents.shell import Seen, Typed, type_all
+from tests.documents.shell import PATIENCE, Seen, Typed, type_all
 
 FOLDER: Final = Path(__file__).parent / "first_hours"
 PAGES: Final = [FOLDER / f"{name}.md" for name in ("owner", "researcher", "developer")]
@@ -56,15 +56,10 @@ def build(wheels: Path, venv: Path) -> Path:
     subprocess.run([*pip, "install", "--no-deps", "--no-index", str(wheel)], check=True)
     (own,) = venv.glob("lib/python*/site-packages")
     (own / "others.pth").write_text(sysconfig.get_path("purelib") + "\n", "utf-8")
-    for package in ("states", "workflow"):
-        asked = [
-            str(venv / "bin" / "python"),
-            "-I",
-            "-c",
-            f"import {package} as p; print(p.__file__)",
-        ]
-        done = subprocess.run(asked, check=True, capture_output=True, text=True)
-        assert done.stdout.strip() == str(own / package / "__init__.py")
+    ask = "import states, workflow; print(states.__file__, workflow.__file__)"
+    asked = [str(venv / "bin" / "python"), "-I", "-c", ask]
+    done = subprocess.run(asked, check=True, capture_output=True, text=True)
+    assert done.stdout.split() == [f"{own}/{one}/__init__.py" for one in ("states", "workflow")]
     return venv / "bin"
 
 
@@ -92,6 +87,7 @@ def shown(seen: Seen, scratch: Path) -> str:
     return f"{text}\n" * bool(text) + f"[ends with {seen.code}]\n" * bool(seen.code)
 
 
+@pytest.mark.timeout(PATIENCE + 100)
 def test_what_is_seen_is_what_is_promised(tmp_path: Path) -> None:
     programs = build(tmp_path / "wheels", tmp_path / "venv")
     scratch = tmp_path / "scratch"
@@ -122,11 +118,10 @@ def record(lines: list[Line], now: list[str]) -> None:
     for page in PAGES:
         text = page.read_text("utf-8")
         for block in blocks_of(page):
-            mine = [
-                (line, out) for line, out in zip(lines, now, strict=True) if line.block == block
-            ]
+            pairs = zip(lines, now, strict=True)
+            mine = [f"{PROMPT}{line.typed}\n{out}" for line, out in pairs if line.block == block]
             if mine:
-                code = "".join(f"{PROMPT}{line.typed}\n{out}" for line, out in mine)
+                code = "".join(mine)
                 text = text.replace(f"```console\n{block.code}```", f"```console\n{code}```")
         page.write_text(text, "utf-8")
     pytest.skip("recorded; read the difference")

@@ -16,6 +16,7 @@ from typing import Final
 
 import pytest
 
+from tests.faces.chatter import plant
 from tests.faces.command_line import COMMAND, CommandLine, environment, eventually
 
 COLUMNS: Final = 80
@@ -31,8 +32,10 @@ SEEN: Final = (
     "status nobody",
 )
 ABBREVIATED: Final = re.compile(r"\d+")
-LONGER: Final = re.compile(r"0x[0-9a-f]{66}|^  \d{4}-\d\d-\d\d to \d{4}")
-"""What may be longer than a line: a word that is to be copied whole, and the weeks of 'verify'."""
+LONGER: Final = re.compile(
+    r"0x[0-9a-f]{66}|^  \d{4}-\d\d-\d\d to \d{4}|^\d{4}-\d\d-\d\d [\d:]{8}  #"
+)
+"""What may be longer: a word to be copied whole, the weeks of 'verify', and what people wrote."""
 
 
 @pytest.fixture
@@ -63,7 +66,7 @@ class Screen:
         told = [f"{name}={value}" for name, value in variables.items()]
         self._ask("new-session", "-d", *size, shlex.join(["env", *told, "bash", str(script)]),
                   env={**given, "TERM": "xterm"})  # fmt: skip
-        eventually(ended.exists, lambda: self.lines())
+        eventually(ended.exists, self.lines)
 
     def lines(self, *more: str) -> str:
         """What is on the screen; with ``-J`` as it was before the terminal broke it."""
@@ -90,9 +93,9 @@ def seen(tmux: str, place: Path, garden: CommandLine, **variables: str) -> tuple
         screen.close()
 
 
-def test_what_is_seen_fits_and_says_the_same_without_colour(
-    tmux: str, garden: CommandLine, tmp_path: Path
-) -> None:
+def test_what_is_seen_fits_and_says_the_same_without_colour(tmux: str, tmp_path: Path) -> None:
+    plant(tmp_path / "data")
+    garden = CommandLine(tmp_path / "data")
     plain, whole, has_colour = seen(tmux, tmp_path / "plain", garden, **PLAIN)
     assert plain.count("$ ") == len(SEEN)
     assert not has_colour
