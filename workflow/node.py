@@ -22,6 +22,7 @@ from workflow.announcing import Announcing
 from workflow.archive.windows import INTERVAL
 from workflow.engine.engine import Engine
 from workflow.engine.rows import Outcome, Recorded, Request
+from workflow.engine.working import ended
 from workflow.errors import ChoiceRefusedError, NotControlNodeError
 from workflow.identity import public_key_of
 from workflow.links import Links
@@ -100,7 +101,13 @@ class Node(Announcing):
         await self._start_imports()
 
     async def stop(self) -> None:
-        """Cancel what runs, let go of the networks, close the journal."""
+        """Cancel what runs, let go of the networks, close the journal.
+
+        Whoever is cancelled meanwhile, perhaps once more, still waits for the end of it.
+        """
+        await ended(asyncio.create_task(self._stop()))
+
+    async def _stop(self) -> None:
         try:
             await self.engine.stop()
             await self._links.close()
