@@ -133,19 +133,20 @@ class BlockingNode:
         async def there() -> T:
             return await work(self._node)
 
-        with self._door:
-            if self._closing.done():
-                raise JournalClosedError
-            future = asyncio.run_coroutine_threadsafe(there(), self._loop)
+        future: Future[T] | None = None
         try:
+            with self._door:
+                if self._closing.done():
+                    raise JournalClosedError
+                future = asyncio.run_coroutine_threadsafe(there(), self._loop)
             return future.result()
         except CancelledError:
             if self._closing.done():
                 raise JournalClosedError from None
             raise
-        except BaseException:
-            future.cancel()  # Interrupted: nobody waits any more.
-            raise
+        finally:
+            if future is not None:
+                future.cancel()  # Of one that is over this does nothing; else we were interrupted.
 
     def _leave(self, items: AsyncGenerator[Any, None]) -> None:
         """Let go of a stream, without waiting: its last holder may be dropped on any thread."""

@@ -14,11 +14,6 @@ import pytest
 from workflow import Node, open_node
 
 
-@pytest.fixture(autouse=True)
-def nobody_else_is_met(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
-
-
 class CancelledAt:
     """Runs a coroutine and cancels its task where it waits for the ``number``-th time."""
 
