@@ -36,8 +36,8 @@ CommunityArchivesError
 │       └── NoPeerSourceError
 └── MessagingError              the network of messages
 
-``workflow.ownership.ForeignPackageError`` stands beside it: it tells that 'states', with the root of
-this tree, is somebody else's.
+``workflow.ownership.ForeignPackageError`` stands beside it: it tells that 'states', with the root
+of this tree, is somebody else's.
 """
 
 from __future__ import annotations

@@ -73,7 +73,7 @@ SHARED: dict[str, Callable[[], Any]] = {
         sys.getprofile(),
         sys.get_asyncgen_hooks(),
     ),
-    "event loop policy": lambda: type(asyncio.get_event_loop_policy()),
+    "event loop policy": lambda: asyncio.events._event_loop_policy,  # type: ignore[attr-defined]
     "environment": lambda: dict(os.environ),
     "working directory": os.getcwd,
     "file mode mask": umask,
@@ -130,14 +130,11 @@ async def main() -> None:
                 break
         during = looked_at(loop)
     after = looked_at(loop)
-    print(
-        json.dumps(
-            [
-                {name: [before[name], then[name]] for name in before if before[name] != then[name]}
-                for then in (during, after)
-            ]
-        )
-    )
+    sys.stdout.write(json.dumps([differing(before, during), differing(before, after)]))
+
+
+def differing(before: dict[str, str], then: dict[str, str]) -> dict[str, list[str]]:
+    return {name: [before[name], then[name]] for name in before if before[name] != then[name]}
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import asyncio
 import json
 import os
 import sys
+from typing import Any
 
 os.environ["IPYTHONDIR"] = os.path.join(os.getcwd(), "ipython")  # noqa: PTH109, PTH118
 
@@ -16,17 +17,17 @@ from IPython.core.interactiveshell import InteractiveShell
 
 
 async def main() -> None:
-    shell = InteractiveShell.instance()
+    shell: Any = InteractiveShell.instance()  # hardly typed
     shell.history_manager.enabled = False
     shown = []
     for cell in json.loads(sys.argv[1]):
         code = shell.transform_cell(cell)
-        result = await shell.run_cell_async(cell, transformed_cell=code)
-        result.raise_error()
-        data, _ = shell.display_formatter.format(result.result) if result.result else ({}, {})
-        shown.append(data)
+        found = await shell.run_cell_async(cell, transformed_cell=code)
+        found.raise_error()
+        displayed = None if found.result is None else shell.display_formatter.format(found.result)
+        shown.append(displayed[0] if displayed else {})
         await asyncio.sleep(0)  # As a kernel, which waits for the next cell.
-    print(json.dumps(shown))
+    sys.stdout.write(json.dumps(shown))
 
 
 if __name__ == "__main__":

@@ -164,7 +164,7 @@ def test_an_interruption_ends_the_waiting_and_not_the_node(node: BlockingNode) -
     assert main is not None
 
     async def never(_: Node) -> None:
-        while sys._current_frames()[main].f_code.co_name != "wait":
+        while sys._current_frames()[main].f_code.co_name != "wait":  # noqa: ASYNC110 - no event tells.
             await asyncio.sleep(0.01)
         signal.pthread_kill(main, signal.SIGINT)
         try:

@@ -125,9 +125,12 @@ async def test_a_task_group_that_fails_ends_the_node(tmp_path: Path) -> None:
         await asyncio.sleep(0)
         raise ZeroDivisionError
 
-    with pytest.raises(ExceptionGroup) as caught:
+    async def embedded() -> None:
         async with open_node(tmp_path) as node, asyncio.TaskGroup() as group:
             group.create_task(failing())
-            await anext(node.signals(after=1_000_000))
+            await anext(node.signals())
+
+    with pytest.raises(ExceptionGroup) as caught:
+        await embedded()
     assert caught.group_contains(ZeroDivisionError)
     assert not (tmp_path / "holder").exists()
