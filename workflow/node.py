@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable
 from enum import Enum
-from types import TracebackType
 from typing import Final, Self
 
 from states import ARCHIVE_IMPORT, COMMUNITY, community
@@ -75,12 +74,7 @@ class Node(Announcing):
             raise
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         """Stop; nothing that was committed is lost."""
         await self.stop()
 
