@@ -1,5 +1,7 @@
 """What may happen: lifecycles as tables. Pure; the standard library and ``transitions`` only."""
 
+from typing import Final
+
 from states.archive_import import ARCHIVE_IMPORT
 from states.community import COMMUNITY
 from states.errors import CommunityArchivesError, GuardError, LifecycleError
@@ -41,3 +43,6 @@ __all__ = [
     "otherwise",
     "row",
 ]
+
+DISTRIBUTION: Final = "community-archives"
+"""Whose 'states' this is: ``workflow`` looks for it, for the name is a common one."""

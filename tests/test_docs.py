@@ -28,6 +28,7 @@ from states import (
 )
 from states.lifecycle import Lifecycle
 from states.node import NODE
+from workflow.ownership import ForeignPackageError
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 STORIES: Final = "tests/scenarios/test_stories.py"
@@ -149,7 +150,7 @@ def error_codes() -> list[str]:
     for kind in kinds:
         kinds += kind.__subclasses__()
     ours = [kind for kind in kinds if kind.__module__.split(".")[0] in {"states", "workflow"}]
-    return [kind.code for kind in ours]
+    return [*(kind.code for kind in ours), ForeignPackageError.code]
 
 
 def test_every_error_has_a_code_of_its_own() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -20,6 +21,7 @@ from workflow.actions.import_messages import import_messages
 from workflow.actions.seed_torrent import seed_torrent
 from workflow.actions.send_link import send_link
 from workflow.actions.tools import Tools
+from workflow.adapters.clock.system import SystemClock
 from workflow.adapters.store.facts import (
     CommunityFacts,
     Timing,
@@ -28,6 +30,7 @@ from workflow.adapters.store.facts import (
 )
 from workflow.adapters.store.schema import STORE
 from workflow.adapters.store.sqlite import SqliteStore
+from workflow.defaults import key_files, local_messages, torrents
 from workflow.engine.engine import Engine
 from workflow.engine.history import begin_run, remembered
 from workflow.engine.journal import Journal, Probe, no_probe
@@ -42,6 +45,7 @@ from workflow.ports.carrier import Carrier
 from workflow.ports.clock import Clock
 from workflow.ports.keys import Keys
 from workflow.ports.messaging import Messaging
+from workflow.ports.store import Store
 from workflow.ports.work import Json, Transaction
 
 JOURNAL: Final = "journal.sqlite3"
@@ -54,21 +58,31 @@ WITH_TIMES: Final = {
 
 
 def open_node(
-    data_dir: Path,
+    data_dir: str | os.PathLike[str],
     *,
-    clock: Clock,
-    carrier: Carrier,
-    messaging: Messaging,
-    keys: Keys,
+    clock: Clock | None = None,
+    store: Store | None = None,
+    carrier: Carrier | None = None,
+    messaging: Messaging | None = None,
+    keys: Keys | None = None,
     timing: Timing | None = None,
     backoff: Backoff | None = None,
     probe: Probe = no_probe,
 ) -> Node:
-    """A node on this data directory, ready for ``async with``.
+    """A node on this data directory, which it holds; ready for ``async with``.
+
+    What is not given is what ``community-archives run`` has by default: the machine's clock, rows
+    in the journal (SQLite), BitTorrent and messages between the nodes of this machine, and private
+    keys in files of the data directory. A ``store`` of your own keeps its rows in the tables of
+    the shipped one, from which the guards' facts are read.
 
     Raises ``DirectoryLockedError`` when another process has it, ``DataDirectoryError`` when it
     cannot be used.
     """
+    data_dir = Path(data_dir)
+    clock, store = clock or SystemClock(), store or SqliteStore()
+    carrier, messaging = carrier or torrents(data_dir), messaging or local_messages(clock)
+    keys = keys or key_files(data_dir)
     timing, backoff = timing or Timing(), backoff or Backoff()
     lock = DirectoryLock(data_dir, "node")
     journal: Journal | None = None
@@ -86,7 +100,7 @@ def open_node(
         raise
     read_facts = CommunityFacts(keys, carrier, timing, device=device, run=run, started_at=began_at)
     tools = Tools(
-        store=SqliteStore(),
+        store=store,
         carrier=carrier,
         messaging=messaging,
         keys=keys,

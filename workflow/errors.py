@@ -9,8 +9,7 @@ CommunityArchivesError
 │   ├── NotControlNodeError
 │   ├── NothingAnnouncedError
 │   ├── AdoptionError
-│   ├── NameTakenError
-│   └── ForeignPackageError
+│   └── NameTakenError
 ├── DataDirectoryError
 │   ├── DirectoryLockedError
 │   ├── JournalDamagedError
@@ -36,6 +35,9 @@ CommunityArchivesError
 │   └── NoPeersError
 │       └── NoPeerSourceError
 └── MessagingError              the network of messages
+
+``workflow.ownership.ForeignPackageError`` stands beside it: it tells that 'states', with the root
+of this tree, is somebody else's.
 """
 
 from __future__ import annotations
@@ -107,13 +109,6 @@ class NameTakenError(ConfigurationError):
 
     code = "name-taken"
     remedy = "Choose another name."
-
-
-class ForeignPackageError(ConfigurationError):
-    """Another distribution's 'states' or 'workflow' shadows ours."""
-
-    code = "package-foreign"
-    remedy = "Install community-archives into an environment of its own."
 
 
 class DataDirectoryError(CommunityArchivesError):

@@ -8,16 +8,14 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
-from platformdirs import user_data_path
+
+from workflow.defaults import meeting_folder
 
 if TYPE_CHECKING:
     from workflow.adapters.carrier.bittorrent.settings import Settings
-
-MEETING: Final = "local-network"
-"""The folder, in the user's data directory, through which nodes on one machine find each other."""
 
 
 class Reach(StrEnum):
@@ -88,7 +86,7 @@ class Networking:
     @property
     def folder(self) -> Path:
         """Where local nodes meet."""
-        return self.meeting or user_data_path("community-archives") / MEETING
+        return self.meeting or meeting_folder()
 
     def settings(self) -> Settings:
         """What the carrier is to be told. Raises ``ConfigurationError``."""
