@@ -10,13 +10,15 @@ CommunityArchivesError
 │   ├── NothingAnnouncedError
 │   ├── AdoptionError
 │   ├── NameTakenError
+│   ├── ApplicationError
 │   └── ForeignPackageError
 ├── DataDirectoryError
 │   ├── DirectoryLockedError
 │   ├── JournalDamagedError
 │   ├── JournalForeignError
 │   ├── JournalNewerError
-│   └── JournalWriteError
+│   ├── JournalWriteError
+│   └── StatesRemovedError
 ├── WorkFailedError
 ├── KeyFileError
 ├── ArchiveError                bytes that break the format
@@ -109,6 +111,12 @@ class NameTakenError(ConfigurationError):
     remedy = "Choose another name."
 
 
+class ApplicationError(ConfigurationError):
+    """An application of one's own cannot be found, or not be put together as it is."""
+
+    code = "application-invalid"
+
+
 class ForeignPackageError(ConfigurationError):
     """Another distribution's 'states' or 'workflow' shadows ours."""
 
@@ -169,6 +177,16 @@ class JournalWriteError(DataDirectoryError):
 
     code = "journal-write"
     remedy = "Make room on the disk, or make the data directory writable; nothing is half done."
+
+
+class StatesRemovedError(DataDirectoryError):
+    """Instances are in states that their tables no longer have; every state is listed."""
+
+    code = "states-removed"
+    remedy = (
+        "See 'community-archives migrate --plan', then let 'community-archives migrate --apply'"
+        " move them."
+    )
 
 
 class CommandUnansweredError(DataDirectoryError):
