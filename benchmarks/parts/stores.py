@@ -30,7 +30,8 @@ from workflow.adapters.store.facts import CommunityFacts, Timing
 from workflow.adapters.store.schema import STORE
 from workflow.adapters.store.sqlite import SqliteStore
 from workflow.archive.message import ArchivedMessage, EncodedMessage
-from workflow.assembly import ARCHIVES, JOURNAL, facts_of
+from workflow.assembly import ARCHIVES, facts_of
+from workflow.engine.holding import JOURNAL
 from workflow.engine.engine import Engine
 from workflow.engine.history import begin_run
 from workflow.engine.journal import Journal

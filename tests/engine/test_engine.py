@@ -41,6 +41,7 @@ from workflow.errors import (
     JournalForeignError,
     JournalNewerError,
     JournalWriteError,
+    StatesRemovedError,
     UnknownEventError,
     UnknownInstanceError,
 )
@@ -412,7 +413,8 @@ async def test_a_row_of_an_unknown_state_or_lifecycle_holds_up_no_other(bench: B
     )
     await bench.clock.advance(20)
     assert await bench.done_by("good") == 1
-    await bench.restart()
+    with pytest.raises(StatesRemovedError, match=r"(?s)stone: 1500 .* thing: 1 .* in DANCING"):
+        await bench.restart()
 
 
 async def test_the_sweep_looks_on_after_a_step_into_another_waiting_state(bench: Bench) -> None:

@@ -72,7 +72,8 @@ class Engine:
 
         Raises ``StatesRemovedError`` when instances are in states that their tables do not have.
         """
-        await self._journal.run(lambda tx: refuse_stranded(tx, self._workflows))
+        tables = [one.lifecycle for one in self._workflows.values()]
+        await self._journal.run(lambda tx: refuse_stranded(tx, tables))
         names = lifecycles or tuple(self._workflows)
         acting = self._acting = {name: self._workflow(name) for name in names}
         now = self._clock.now()

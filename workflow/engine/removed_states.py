@@ -7,23 +7,36 @@ the lifecycle's ``renamed``; moving them is one transaction, with a row in the h
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import Any, Final, cast
 
-from states.instance import transfer
-from workflow.engine.rows import RECORD, AnyWorkflow, Outcome, from_row, newest_seq, save
+from states import Lifecycle
+from states.instance import Instance, transfer
 from workflow.errors import StatesRemovedError
-from workflow.ports.work import Transaction, Value
+from workflow.ports.work import Transaction
+
+AnyLifecycle = Lifecycle[Any, Any, Any, Any, Any]
 
 MIGRATED: Final = "MIGRATED"
-"""What stands in the history where the name of an event stands: no event of a table."""
+"""Stands in the history where an event's name stands; no event of a table has led there."""
 MIGRATION: Final = "migration"
 """Who moved such an instance, in the history."""
-
 NOT_SAID: Final = (
     "Keep these states, or name in 'renamed' of their lifecycle the ones that go on for them; then"
     " run 'community-archives migrate --plan'."
+)
+COUNTED: Final = "SELECT lifecycle, state, count(*) FROM instance GROUP BY lifecycle, state"
+RECORD_ALL: Final = (
+    "INSERT INTO history (seq, lifecycle, id, event, source, target, entry, words, facts, guards,"
+    " reason, actor, at)"
+    " SELECT (SELECT coalesce(max(seq), 0) FROM history) + row_number() OVER (ORDER BY id),"
+    " lifecycle, id, ?, state, ?, entry + 1, ?, '{}', '[]', ?, ?, ?"
+    " FROM instance WHERE lifecycle = ? AND state = ?"
+)
+MOVE_ALL: Final = (
+    "UPDATE instance SET state = ?, version = version + 1, entry = entry + 1, attempts = ?,"
+    " answered = ?, due_at = ?, setbacks = '[]' WHERE lifecycle = ? AND state = ?"
 )
 
 
@@ -31,94 +44,84 @@ NOT_SAID: Final = (
 class Stranded:
     """So many instances of a lifecycle are in a state that it does not have.
 
-    ``target`` is the state in which they go on, by its member's name; empty when that is not said.
+    ``state`` and ``target``, in which they go on, are members' names; ``target`` is empty when that
+    is not said. ``is_known`` is false when the lifecycle itself is gone.
     """
 
     lifecycle: str
     state: str
     count: int
-    target: str
-    is_known: bool
+    target: str = ""
+    is_known: bool = True
 
     def __str__(self) -> str:
         many = "1 instance is" if self.count == 1 else f"{self.count} instances are"
         if not self.is_known:
-            return f"{self.lifecycle}: {many} in {self.state}, and there is no such lifecycle"
-        goes = f"goes on as {self.target}" if self.target else "nothing says where it goes on"
+            return f"{self.lifecycle}: {many} in {self.state}; there is no such lifecycle any more"
+        goes = f"to go on in {self.target}" if self.target else "nothing says where to go on"
         return f"{self.lifecycle}: {many} in {self.state}; {goes}"
 
 
-def stranded(tx: Transaction, workflows: Mapping[str, AnyWorkflow]) -> list[Stranded]:
-    """Every state with instances that none of these workflows has, in the order of the names."""
-    rows = tx.execute(
-        "SELECT lifecycle, state, count(*) FROM instance GROUP BY lifecycle, state", ()
-    ).fetchall()
+def stranded(tx: Transaction, lifecycles: Iterable[AnyLifecycle]) -> list[Stranded]:
+    """Every state with instances that none of these lifecycles has, in the order of the names."""
+    known = {one.name: one for one in lifecycles}
     found = []
-    for name, state, count in cast("list[tuple[str, str, int]]", rows):
-        workflow = workflows.get(name)
-        if workflow is None:
-            found.append(Stranded(name, state, count, "", is_known=False))
-        elif state not in workflow.lifecycle.states.__members__:
-            target = workflow.lifecycle.renamed.get(state)
-            found.append(Stranded(name, state, count, target.name if target else "", is_known=True))
+    for name, state, count in cast("list[tuple[str, str, int]]", tx.execute(COUNTED).fetchall()):
+        if name not in known:
+            found.append(Stranded(name, state, count, is_known=False))
+        elif state not in known[name].states.__members__:
+            target = known[name].renamed.get(state)
+            found.append(Stranded(name, state, count, target.name if target else ""))
     return found
 
 
-def refuse_stranded(tx: Transaction, workflows: Mapping[str, AnyWorkflow]) -> None:
+def refuse_stranded(tx: Transaction, lifecycles: Iterable[AnyLifecycle]) -> None:
     """Raises ``StatesRemovedError`` with the whole list when there is such an instance."""
-    found = stranded(tx, workflows)
+    found = stranded(tx, lifecycles)
     if found:
         raise _refusal(found)
 
 
+def refuse_lost(found: Iterable[Stranded]) -> None:
+    """Raises ``StatesRemovedError`` when it is not said of every one where it goes on."""
+    lost = [one for one in found if not one.target]
+    if lost:
+        raise _refusal(lost)
+
+
 def move_stranded(
-    tx: Transaction, workflows: Mapping[str, AnyWorkflow], now: float
+    tx: Transaction, lifecycles: Sequence[AnyLifecycle], now: float
 ) -> list[Stranded]:
     """Move all of them, with a row in the history for each; tells what was moved.
 
     Raises ``StatesRemovedError`` when it is not said of every one where it goes on: then nothing is
     changed.
     """
-    found = stranded(tx, workflows)
-    lost = [one for one in found if not one.target]
-    if lost:
-        raise _refusal(lost)
+    found = stranded(tx, lifecycles)
+    refuse_lost(found)
+    known = {one.name: one for one in lifecycles}
     for one in found:
-        _move_all(tx, workflows[one.lifecycle], one, now)
+        _move_all(tx, known[one.lifecycle], one, now)
     return found
 
 
-def _move_all(tx: Transaction, workflow: AnyWorkflow, one: Stranded, now: float) -> None:
-    lifecycle = workflow.lifecycle
-    target = workflow.state_named(one.target)
-    rows = tx.execute(
-        # The state that it goes on in stands in the place of the one that nobody knows any more.
-        "SELECT id, ?, version, entry, attempts, answered, due_at, setbacks FROM instance"
-        " WHERE lifecycle = ? AND state = ? ORDER BY id",
-        (one.target, one.lifecycle, one.state),
-    ).fetchall()
-    before = [from_row(workflow, row) for row in rows]
-    changes = [(each, transfer(lifecycle, each, target, now)) for each in before]
-    save(tx, workflow, changes, Outcome([]))
-    first = newest_seq(tx) + 1
+def _move_all(tx: Transaction, lifecycle: AnyLifecycle, one: Stranded, now: float) -> None:
+    target = lifecycle.states[one.target]
     words = f"{one.state.lower()} --{MIGRATED.lower()}--> {target.value}"
     reason = f"{lifecycle.name} has no {one.state} any more; {one.target} goes on for it"
-    tx.executemany(
-        RECORD,
-        [
-            _row(one, seq, after.id, after.entry, (words, reason), now)
-            for seq, (_, after) in enumerate(changes, first)
-        ],
+    where = one.lifecycle, one.state
+    tx.execute(RECORD_ALL, (MIGRATED, one.target, words, reason, MIGRATION, now, *where))
+    any_of_them = transfer(lifecycle, Instance(id="", state=target), target, now)
+    tx.execute(
+        MOVE_ALL,
+        (
+            one.target,
+            any_of_them.attempts,
+            any_of_them.answered,
+            any_of_them.due_at,
+            *where,
+        ),
     )
-
-
-def _row(
-    one: Stranded, seq: int, id: str, entry: int, told: tuple[str, str], now: float
-) -> tuple[Value, ...]:
-    """The columns of ``RECORD``: no guard was asked, nothing is told."""
-    words, reason = told
-    return (seq, one.lifecycle, id, MIGRATED, one.state, one.target, entry, words, "{}", "[]",
-            None, None, reason, MIGRATION, now, None)  # fmt: skip
 
 
 def _refusal(found: Sequence[Stranded]) -> StatesRemovedError:
