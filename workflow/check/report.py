@@ -140,7 +140,9 @@ def report(results: Sequence[Result]) -> str:
     parts = [_reported(result) for result in results]
     is_good = all(result.is_good for result in results)
     total = sum(result.states for result in results)
-    verdict = "Every promise holds" if is_good else "NOT every promise holds"
+    is_whole = not any(result.remarks for result in results)
+    verdict = "Every promise holds" if is_whole else "No contradiction was found in what was judged"
+    verdict = verdict if is_good else "NOT every promise holds"
     return "\n\n".join([*parts, f"{verdict}; {total:,} states visited."])
 
 

@@ -15,10 +15,10 @@ from math import prod
 from types import NoneType, UnionType
 from typing import Any, Final, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
-from states.lifecycle import Step, decide, look
+from states.lifecycle import Refusal, decide, look
 from workflow.check.structure import AnyTable
 
-AT_MOST: Final = 4096
+AT_MOST: Final = 1024
 """Mixes that are tried; of a table with more, so many that are spread over all."""
 FOREVER: Final = 1e15
 """Seconds: by then every moment that is known has come."""
@@ -49,21 +49,23 @@ def try_out(table: AnyTable, samples: Sequence[object] = ()) -> Tried:
     reached, frontier, steps = {table.initial}, [table.initial], 0
     while frontier:
         state = frontier.pop()
-        for event, one in product([*table.events], facts):
-            step = decide(table, state, event, one)
-            steps += 1
-            if isinstance(step, Step):
+        for event in table.events:
+            for one in facts:
+                step = decide(table, state, event, one)
+                steps += 1
+                if isinstance(step, Refusal):
+                    break  # It has no row for this event, whatever the facts.
                 taken.add(step.rule)
                 if step.target not in reached:
                     reached.add(step.target)
                     frontier.append(step.target)
+    never = [str(number) for number, _ in enumerate(table.rules, 1) if number - 1 not in taken]
+    unseen = [str(state.value) for state in table.states if state not in reached]
     told = (
-        *(f"no facts that were tried take row {number + 1}"
-          for number in range(len(table.rules)) if number not in taken),
-        *(f"no facts that were tried lead to {state.value}"
-          for state in table.states if state not in reached),
+        *([f"no facts that were tried take row {', '.join(never)}"] if never else ()),
+        *([f"no facts that were tried lead to {', '.join(unseen)}"] if unseen else ()),
         *_circles(table, reached, facts),
-    )  # fmt: skip
+    )
     if left_out:
         return Tried(len(facts), len(reached), steps, (), (*left_out, *told))
     return Tried(len(facts), len(reached), steps, told, ())
@@ -72,7 +74,8 @@ def try_out(table: AnyTable, samples: Sequence[object] = ()) -> Tried:
 def _made_up(kind: type[Any]) -> tuple[list[Any], list[str]]:
     """Every mix of the values that the types of the fields tell; and what these leave out."""
     if not dataclasses.is_dataclass(kind):
-        return [], [f"no facts were tried: {kind.__name__} is no dataclass"]
+        told = list(_values(kind))
+        return ([], [f"no facts of type {kind.__name__} can be made up"]) if UNTOLD in told else (told, [])
     hints = get_type_hints(kind)
     choices: dict[str, list[object]] = {}
     vague: list[str] = []

@@ -91,8 +91,8 @@ def why_of_instance(app: Application, data_dir: Path, named: str, *, as_json: bo
     if reasons.instance.setbacks:
         say("\nWhat failed")
     for one in reasons.instance.setbacks:
-        again = f"tried again {when(one.until, now)}" if one.until > now else "to be tried again"
-        text = f"{relative(one.at, now)}: {one.reason}; {again}"
+        until = f"; held back until {when(one.until, now)}" if one.until > now else ""
+        text = f"{relative(one.at, now)}: {one.reason}{until}"
         say(hanging(f"  {one.state.lower()} failed ", text))
     if reasons.guards:
         say("\nWhat its guards say now")
