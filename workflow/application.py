@@ -39,7 +39,7 @@ AMBIGUOUS: Final = 5
 """Instances that are named, at most, when several are meant."""
 CALLED: Final = (
     "SELECT lifecycle, id FROM instance WHERE id = ?1"
-    " AND lifecycle IN (SELECT value FROM json_each(?2)) LIMIT ?3"
+    " AND lifecycle IN (SELECT value FROM json_each(?2)) ORDER BY lifecycle LIMIT ?3"
 )
 BEGINS: Final = (
     "SELECT lifecycle, id FROM instance WHERE substr(id, 1, length(?1)) = ?1"

@@ -75,8 +75,13 @@ def _made_up(kind: type[Any]) -> tuple[list[Any], list[str]]:
     """Every mix of the values that the types of the fields tell; and what these leave out."""
     if not dataclasses.is_dataclass(kind):
         told = list(_values(kind))
-        return ([], [f"no facts of type {kind.__name__} can be made up"]) if UNTOLD in told else (told, [])
-    hints = get_type_hints(kind)
+        if UNTOLD in told:
+            return [], [f"no facts of type {kind.__name__} can be made up"]
+        return told, []
+    try:
+        hints = get_type_hints(kind)
+    except NameError as error:  # A type that is imported for type checkers only.
+        return [], [f"no facts can be made up: {error}"]
     choices: dict[str, list[object]] = {}
     vague: list[str] = []
     for field in dataclasses.fields(kind):

@@ -114,8 +114,8 @@ class _Reasons:
 
     @property
     def since(self) -> float | None:
-        """When the state was entered; None when it is the first and nothing has happened since."""
-        of_entry = [step for step in self.steps if step.entry == self.instance.entry]
+        """When the state was entered; None for the first one, into which no step has led."""
+        of_entry = [step for step in self.steps if step.entry == self.instance.entry > 1]
         return of_entry[0].at if of_entry else None
 
     @property
