@@ -132,7 +132,7 @@ async def answer_once(app: Application, data_dir: Path, inbox: Inbox) -> None:
 
 
 async def deliver(engine: Engine, command: Command) -> Outcome:
-    """Send the event that a command names. Raises ``UnknownEventError``, and what sending raises."""
+    """Send the event that a command names. Raises ``UnknownEventError`` and what sending does."""
     return await engine.send(
         command.lifecycle,
         command.instance,

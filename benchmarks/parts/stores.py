@@ -31,9 +31,9 @@ from workflow.adapters.store.schema import STORE
 from workflow.adapters.store.sqlite import SqliteStore
 from workflow.archive.message import ArchivedMessage, EncodedMessage
 from workflow.assembly import ARCHIVES, facts_of
-from workflow.engine.holding import JOURNAL
 from workflow.engine.engine import Engine
 from workflow.engine.history import begin_run
+from workflow.engine.holding import JOURNAL
 from workflow.engine.journal import Journal
 from workflow.engine.migrations import ENGINE
 from workflow.engine.working import ThisWork
@@ -63,7 +63,7 @@ class Store:
     clock: ManualClock
 
     def work(self, id: str) -> ThisWork:
-        return ThisWork(id, 1, 1, engine=self.engine, report_to=_to_nobody)
+        return ThisWork(id, 1, 1, engine=self.engine, clock=self.clock, report_to=_to_nobody)
 
     async def commit(self, answer: Answer[Any]) -> None:
         await self.journal.run(answer.writes)

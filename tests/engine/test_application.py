@@ -221,9 +221,7 @@ def test_an_instance_is_named_by_its_id_or_the_beginning_of_it(
         ("granite:apple", "there is no thing or stone 'granite:apple'"),
     ],
 )
-def test_what_names_none_or_several_is_told(
-    named: ApplicationView, text: str, said: str
-) -> None:
+def test_what_names_none_or_several_is_told(named: ApplicationView, text: str, said: str) -> None:
     with pytest.raises(UnknownInstanceError) as caught:
         named.journal.run(lambda tx: named.find(tx, text))
     assert caught.value.message == said

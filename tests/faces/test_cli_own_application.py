@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from states.errors import CommunityArchivesError
 from tests.faces.command_line import ROOT, CommandLine
@@ -123,7 +122,10 @@ def test_history_and_pictures_are_of_the_instance_that_is_named(shop: Shop) -> N
     assert shop("history", "milk").stdout.endswith("unpaid --called_off--> cancelled\n")
     assert len(json.loads(shop("history", "--after", "0", "--json").stdout)) == 3
     assert len(json.loads(shop("history", "tea", "--after", "0", "--json").stdout)) == 1
-    assert "\nnow in ready; came by 1 unpaid --money_came--&gt; ready\n" in shop("diagram", "tea").stdout
+    assert (
+        "\nnow in ready; came by 1 unpaid --money_came--&gt; ready\n"
+        in shop("diagram", "tea").stdout
+    )
     assert "cancelled ×1" in shop("diagram", "--counts").stdout
     assert shop("diagram", "--lifecycle", "invoice").exit_code == 2
     assert shop("diagram", "--out", "order.mmd").exit_code == 0
@@ -171,7 +173,9 @@ def test_check_tells_what_was_looked_at(shop: Shop) -> None:
 
 
 def test_check_of_a_table_whose_guards_never_let_anything_through(shop: Shop, module: Any) -> None:
-    Path("shop.py").write_text(SHOP.replace("facts.paid >= facts.total", "facts.paid > facts.total"))
+    Path("shop.py").write_text(
+        SHOP.replace("facts.paid >= facts.total", "facts.paid > facts.total")
+    )
     sys.modules.pop("shop")
     said = shop("check")
     assert said.exit_code == 1
@@ -289,5 +293,7 @@ def test_facts_that_cannot_be_read_are_the_application_s_own(shop: Shop) -> None
 def test_in_a_process_of_its_own_an_error_is_one_sentence(nowhere: CommandLine) -> None:
     said = nowhere("status", COMMUNITY_ARCHIVES_APP="nowhere.at_all:APP")
     assert (said.code, said.out) == (1, "")
-    assert said.err.startswith("[application-invalid] there is no module 'nowhere' (nowhere.at_all)")
+    assert said.err.startswith(
+        "[application-invalid] there is no module 'nowhere' (nowhere.at_all)"
+    )
     assert len(said.err.splitlines()) == 1

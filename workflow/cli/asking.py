@@ -101,7 +101,8 @@ class Own:
 async def answer_waiting(data_dir: Path, inbox: Inbox, app: Application | None = None) -> None:
     """Hold the data directory for as long as it takes to answer what waits; start nothing.
 
-    ``app`` is what runs there, the shipped node when it is None. Raises ``DirectoryLockedError`` when somebody else holds it.
+    ``app`` is what runs there, the shipped node when it is None. Raises ``DirectoryLockedError``
+    when somebody else holds it.
     """
     from functools import partial  # noqa: PLC0415
 
@@ -141,10 +142,9 @@ async def acting(data_dir: Path, networking: Networking) -> AsyncGenerator[Askin
             note("Somebody runs on this data directory already: its networks count, not yours.")
         yield Remote(data_dir)
         return
-    async with node:
-        # Other commands are answered as by 'run'.
-        async with serving(Inbox(data_dir), partial(perform, node), SystemClock()):
-            yield Own(node)
+    # Other commands are answered as by 'run'.
+    async with node, serving(Inbox(data_dir), partial(perform, node), SystemClock()):
+        yield Own(node)
 
 
 def ask_once(

@@ -37,8 +37,8 @@ class ReadOnlyJournal:
     """The database of one data directory, opened for reading. One thread at a time.
 
     Raises ``JournalMissingError``, ``JournalForeignError``, ``JournalNewerError``,
-    ``JournalOlderError`` (unless it ``may_be_older``) or ``JournalDamagedError``. Damage is found where it is read: the whole
-    file is checked by whoever opens it for writing.
+    ``JournalOlderError`` (unless it ``may_be_older``) or ``JournalDamagedError``. Damage is found
+    where it is read: the whole file is checked by whoever opens it for writing.
     """
 
     def __init__(

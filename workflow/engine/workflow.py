@@ -52,8 +52,8 @@ class Workflow(Generic[S, E, A, F, G]):
     the facts in the same order; it is called in the deciding transaction, in the journal's thread.
     ``stirred`` names the waiting instances that must look again after a restart because something
     they rest on lives in memory only; None means all. ``samples`` are the facts that ``check``
-    tries; without them it makes up every mix of what the fields' types tell. Raises ``WorkflowError`` when an action of a
-    working state has no function.
+    tries; without them it makes up every mix of what the fields' types tell. Raises
+    ``WorkflowError`` when an action of a working state has no function.
     """
 
     lifecycle: Lifecycle[S, E, A, F, G]
