@@ -8,7 +8,8 @@
         await engine.enrol("order", "o-1", writes=...)
         await engine.send("order", "o-1", Request(Event.PAID, "shop"))
 
-The shipped node is put together from the same parts; see ``workflow.assembly``.
+What an author needs beside ``states`` is found here. The shipped node is put together from the
+same parts; see ``workflow.assembly``.
 """
 
 from __future__ import annotations
@@ -30,10 +31,28 @@ from workflow.engine.journal import Probe, no_probe
 from workflow.engine.migrations import ENGINE
 from workflow.engine.reading import ReadOnlyJournal
 from workflow.engine.removed_states import AnyLifecycle
-from workflow.engine.rows import AnyWorkflow, Outcome, Request
+from workflow.engine.rows import AnyWorkflow, Outcome, Recorded, Request
+from workflow.engine.workflow import Workflow
 from workflow.errors import ApplicationError, UnknownInstanceError
 from workflow.ports.clock import Clock
-from workflow.ports.work import Migration, Reference, Transaction
+from workflow.ports.work import Answer, Migration, Reference, Transaction, Work
+
+__all__ = [
+    "Answer",
+    "Application",
+    "ApplicationView",
+    "Engine",
+    "Migration",
+    "Outcome",
+    "Recorded",
+    "Reference",
+    "Request",
+    "Transaction",
+    "Work",
+    "Workflow",
+    "open_app",
+    "view_app",
+]
 
 AMBIGUOUS: Final = 5
 """Instances that are named, at most, when several are meant."""
