@@ -29,7 +29,7 @@ from workflow.adapters.store.schema import STORE
 from workflow.adapters.store.sqlite import SqliteStore
 from workflow.engine.engine import Engine
 from workflow.engine.history import remembered
-from workflow.engine.holding import JOURNAL, hold, holder_of
+from workflow.engine.holding import FILE, hold, holder_of
 from workflow.engine.journal import Probe, no_probe
 from workflow.engine.migrations import ENGINE
 from workflow.engine.reading import ReadOnlyJournal, kept, recorded_facts
@@ -43,6 +43,7 @@ from workflow.ports.keys import Keys
 from workflow.ports.messaging import Messaging
 from workflow.ports.work import Json, Transaction
 
+JOURNAL: Final = FILE
 ARCHIVES: Final = "archives"
 WITH_TIMES: Final = {
     community.Signal.CREATED,

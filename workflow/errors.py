@@ -6,11 +6,11 @@ CommunityArchivesError
 │   │   └── UnknownCommunityError
 │   ├── UnknownEventError
 │   ├── MalformedIdError
+│   ├── ApplicationError
 │   ├── NotControlNodeError
 │   ├── NothingAnnouncedError
 │   ├── AdoptionError
 │   ├── NameTakenError
-│   ├── ApplicationError
 │   └── ForeignPackageError
 ├── DataDirectoryError
 │   ├── DirectoryLockedError
@@ -78,6 +78,12 @@ class MalformedIdError(ConfigurationError):
     code = "id-malformed"
 
 
+class ApplicationError(ConfigurationError):
+    """An application of one's own cannot be found, or not be put together as it is."""
+
+    code = "application-invalid"
+
+
 class NotControlNodeError(ConfigurationError):
     """Only the holder of the community's private key may do this."""
 
@@ -109,12 +115,6 @@ class NameTakenError(ConfigurationError):
 
     code = "name-taken"
     remedy = "Choose another name."
-
-
-class ApplicationError(ConfigurationError):
-    """An application of one's own cannot be found, or not be put together as it is."""
-
-    code = "application-invalid"
 
 
 class ForeignPackageError(ConfigurationError):

@@ -22,7 +22,7 @@ from benchmarks.parts.stores import (
     spent,
 )
 from workflow.archive.pieces import PIECE_LENGTH
-from workflow.engine.holding import JOURNAL
+from workflow.assembly import JOURNAL
 from workflow.engine.journal import connect
 from workflow.files.folder import write_all
 

@@ -30,10 +30,9 @@ from workflow.adapters.store.facts import CommunityFacts, Timing
 from workflow.adapters.store.schema import STORE
 from workflow.adapters.store.sqlite import SqliteStore
 from workflow.archive.message import ArchivedMessage, EncodedMessage
-from workflow.assembly import ARCHIVES, facts_of
+from workflow.assembly import ARCHIVES, JOURNAL, facts_of
 from workflow.engine.engine import Engine
 from workflow.engine.history import begin_run
-from workflow.engine.holding import JOURNAL
 from workflow.engine.journal import Journal
 from workflow.engine.migrations import ENGINE
 from workflow.engine.working import ThisWork

@@ -36,9 +36,8 @@ from workflow.adapters.messaging.in_process import InProcessMessaging, MessageNe
 from workflow.adapters.store.facts import CommunityFacts
 from workflow.archive.codec import decode_archive
 from workflow.archive.index import IndexEntry, decode_index, encode_index
-from workflow.assembly import ARCHIVES, open_view, workflows
+from workflow.assembly import ARCHIVES, JOURNAL, open_view, workflows
 from workflow.engine.history import replay
-from workflow.engine.holding import JOURNAL
 from workflow.files.folder import ArchiveFolder
 
 SHORT: Final = 12

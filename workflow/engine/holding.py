@@ -18,7 +18,8 @@ from workflow.ports.work import Migration, Transaction
 
 T = TypeVar("T")
 
-JOURNAL: Final = "journal.sqlite3"
+FILE: Final = "journal.sqlite3"
+"""The journal, in its data directory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ def hold(
     lock = DirectoryLock(data_dir, what)
     journal: Journal | None = None
     try:
-        journal = Journal(data_dir / JOURNAL, (*ENGINE, *migrations), probe=probe)
+        journal = Journal(data_dir / FILE, (*ENGINE, *migrations), probe=probe)
         return Held(journal, journal.run_blocking(lambda tx: begin_run(tx, now)), lock)
     except BaseException:
         if journal is not None:
