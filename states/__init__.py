@@ -5,6 +5,7 @@ from typing import Final
 from states.archive_import import ARCHIVE_IMPORT
 from states.community import COMMUNITY
 from states.errors import CommunityArchivesError, GuardError, LifecycleError
+from states.instance import Backoff, Instance
 from states.lifecycle import (
     AGAIN,
     STAY,
@@ -27,8 +28,10 @@ __all__ = [
     "ARCHIVE_IMPORT",
     "COMMUNITY",
     "STAY",
+    "Backoff",
     "CommunityArchivesError",
     "GuardError",
+    "Instance",
     "Level",
     "Lifecycle",
     "LifecycleError",

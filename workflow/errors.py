@@ -6,6 +6,7 @@ CommunityArchivesError
 │   │   └── UnknownCommunityError
 │   ├── UnknownEventError
 │   ├── MalformedIdError
+│   ├── ApplicationError
 │   ├── NotControlNodeError
 │   ├── NothingAnnouncedError
 │   ├── AdoptionError
@@ -15,7 +16,8 @@ CommunityArchivesError
 │   ├── JournalDamagedError
 │   ├── JournalForeignError
 │   ├── JournalNewerError
-│   └── JournalWriteError
+│   ├── JournalWriteError
+│   └── StatesRemovedError
 ├── WorkFailedError
 ├── KeyFileError
 ├── ArchiveError                bytes that break the format
@@ -76,6 +78,12 @@ class MalformedIdError(ConfigurationError):
     """A community id, key or command id does not have its form."""
 
     code = "id-malformed"
+
+
+class ApplicationError(ConfigurationError):
+    """An application of one's own cannot be found, or not be put together as it is."""
+
+    code = "application-invalid"
 
 
 class NotControlNodeError(ConfigurationError):
@@ -164,6 +172,16 @@ class JournalWriteError(DataDirectoryError):
 
     code = "journal-write"
     remedy = "Make room on the disk, or make the data directory writable; nothing is half done."
+
+
+class StatesRemovedError(DataDirectoryError):
+    """Instances are in states that their tables no longer have; every state is listed."""
+
+    code = "states-removed"
+    remedy = (
+        "See 'community-archives migrate --plan', then let 'community-archives migrate --apply'"
+        " move them."
+    )
 
 
 class CommandUnansweredError(DataDirectoryError):

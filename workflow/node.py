@@ -339,11 +339,11 @@ class Node(Announcing):
 
     async def drawing(self, id: str) -> Drawing:
         """The community's lifecycle with the way it took; shows itself in Jupyter."""
-        return Drawing(COMMUNITY, await self.engine.run(lambda tx: way_of(tx, id)))
+        return Drawing(COMMUNITY, await self.engine.run(lambda tx: way_of(tx, COMMUNITY, id)))
 
     async def drawing_of_all(self) -> Drawing:
         """The lifecycle with how many communities are in which state; shows itself in Jupyter."""
-        return Drawing(COMMUNITY, await self.engine.run(counts_of_all))
+        return Drawing(COMMUNITY, await self.engine.run(lambda tx: counts_of_all(tx, COMMUNITY)))
 
     def signals(self, after: int = 0) -> AsyncGenerator[Recorded, None]:
         """Steps with what they told, without gaps, from the one behind number ``after`` on."""
