@@ -131,7 +131,7 @@ async def acting(data_dir: Path, networking: Networking) -> AsyncGenerator[Askin
         refuse_if_held(data_dir)  # Before the networks are loaded.
         node = acting_node_at(data_dir, networking)
     except DirectoryLockedError:
-        if networking != Networking():
+        if networking.is_asked_for:
             note("Somebody runs on this data directory already: its networks count, not yours.")
         yield Remote(data_dir)
         return
