@@ -5,7 +5,6 @@ Commands that change something, or that watch work being done, need not care whi
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -119,6 +118,7 @@ async def answer_waiting(data_dir: Path, inbox: Inbox) -> None:
 @asynccontextmanager
 async def acting(data_dir: Path, networking: Networking) -> AsyncGenerator[Asking, None]:
     """Whoever runs on this data directory, or, for as long as this lasts, a node of our own."""
+    import asyncio  # noqa: PLC0415
     from functools import partial  # noqa: PLC0415
 
     from workflow.adapters.clock.system import SystemClock  # noqa: PLC0415
@@ -150,6 +150,8 @@ def ask_once(
     data_dir: Path, verb: str, instance: str = "", **arguments: object
 ) -> Mapping[str, Any]:
     """Have one thing done, by whoever runs or by ourselves; returns the answer's details."""
+    import asyncio  # noqa: PLC0415
+
     quiet()
     return asyncio.run(Remote(data_dir)(verb, instance, **arguments))
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import typer
 
@@ -78,6 +76,8 @@ def _shown(name: str, settings: Settings) -> Any:
     """A value for everybody's eyes, as JSON can have it."""
     value = getattr(settings, name)
     if name == "notify_command":
+        import shlex  # noqa: PLC0415
+
         program, *arguments = shlex.split(value) or [""]
         return f"{program} {SECRET}" if arguments else program
     if isinstance(value, tuple):
@@ -89,6 +89,8 @@ def _shown(name: str, settings: Settings) -> Any:
 
 def _without_password(address: str) -> str:
     """A tracker's URL without what opens it to one user alone."""
+    from urllib.parse import urlsplit  # noqa: PLC0415 - as all here, if needed.
+
     parts = urlsplit(address)
     if "@" not in parts.netloc:
         return address

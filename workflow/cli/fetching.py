@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from contextlib import closing, suppress
 from pathlib import Path
@@ -118,6 +117,8 @@ def join(target: Target, *, name: Name = "", data_dir: DataDir) -> None:
 
 def join_here(data_dir: Path, target: str, name: str) -> str:
     """Become a member; returns what the community is called here. Raises as ``_read_target``."""
+    import asyncio  # noqa: PLC0415 - as all that is loaded here, only needed when it comes to it.
+
     wanted = _read_target(target, "", data_dir)
     if wanted.magnet:
         raise typer.BadParameter("a magnet link is nothing to join; see 'fetch --unsigned'")
@@ -173,6 +174,8 @@ def fetch(
     here is deleted. What is interrupted goes on where it was. Exit code 4 says that an archive was
     put aside or waits for a key.
     """
+    import asyncio  # noqa: PLC0415
+
     choice = _read_choice(since, until, everything=everything, latest=latest)
     quiet()
     wanted = _read_target(target, of, data_dir)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
@@ -98,7 +97,9 @@ def checked(name: str, about: About, value: Any, origin: Origin) -> Any:
 
 def _refuse_strangers(file: SettingsFile, data_dir: Path) -> None:
     """A misspelt name would silently leave a default in force. Raises ``SettingsInvalidError``."""
-    from workflow.errors import SettingsInvalidError  # noqa: PLC0415 - it loads the tables.
+    from difflib import get_close_matches  # noqa: PLC0415 - as all here, if needed.
+
+    from workflow.errors import SettingsInvalidError  # noqa: PLC0415
 
     lies_inside = file.path is not None and file.path.parent == data_dir
     known = {*ABOUTS} if lies_inside else {*ABOUTS, DATA_DIR_KEY}

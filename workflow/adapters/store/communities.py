@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 from typing import Final, cast
 
-from workflow.errors import UnknownCommunityError
+from workflow.errors import AmbiguousCommunityError, UnknownCommunityError
 from workflow.ports.records import Channel, Community
 from workflow.ports.work import Transaction, Value
 
