@@ -318,7 +318,7 @@ def test_the_help_tells_the_flag_and_the_variable_of_a_setting(person: Person) -
             assert f"[env: {variable(name)}]" in told
 
 
-# ------------------------------------------------------------------------------------------ the page
+# ---------------------------------------------------------------------------------------- the page
 
 
 def test_the_page_of_settings_is_what_the_settings_say() -> None:

@@ -86,9 +86,7 @@ class Asking:
 def init(
     context: typer.Context,
     *,
-    own: Annotated[
-        str, typer.Option(metavar="NAME", help="Create a community of this name.")
-    ] = "",
+    own: Annotated[str, typer.Option(metavar="NAME", help="Create a community of this name.")] = "",
     follow: Annotated[
         str,
         typer.Option(metavar="ANNOUNCEMENT", help="Follow one: a line, a file with it, an id."),
@@ -158,7 +156,9 @@ def _settings(asking: Asking, data_dir: Path, given: Mapping[str, Sequence[str]]
     if path.exists():
         path.replace(path.with_suffix(".before"))
         note(f"What stood there is in {path.with_suffix('.before')} now.")
-    lines = [f"{name} = {json.dumps(value, ensure_ascii=False)}\n" for name, value in written.items()]
+    lines = [
+        f"{name} = {json.dumps(value, ensure_ascii=False)}\n" for name, value in written.items()
+    ]
     about = "# 'community-archives config' shows what else can be set, and what is in force.\n"
     write_new(path, (about + "".join(lines)).encode(), PRIVATE)
     note(f"The settings are in {path}.")
@@ -235,9 +235,7 @@ def _something(text: str) -> str:
     return text
 
 
-def _say_what_is_next(
-    data_dir: Path, settings: Settings, own: str, *, is_following: bool
-) -> None:
+def _say_what_is_next(data_dir: Path, settings: Settings, own: str, *, is_following: bool) -> None:
     say()
     say("Next:")
     if not os.environ.get(DATA_DIR) and data_dir.resolve() != default_data_dir().resolve():

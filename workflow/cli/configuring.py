@@ -17,7 +17,7 @@ from workflow.cli.settings import ABOUTS, DEFAULT, Settings
 from workflow.cli.settings_file import DATA_DIR_KEY, FILE, configured, file_of, folders
 from workflow.cli.words import hanging, say, say_json
 
-SECRET: Final = "(set)"
+IS_SET: Final = "(set)"
 LABEL: Final = 16
 """Columns of the names."""
 
@@ -79,11 +79,11 @@ def _shown(name: str, settings: Settings) -> Any:
         import shlex  # noqa: PLC0415
 
         program, *arguments = shlex.split(value) or [""]
-        return f"{program} {SECRET}" if arguments else program
+        return f"{program} {IS_SET}" if arguments else program
     if isinstance(value, tuple):
         return [_without_password(one) for one in value]
     if isinstance(value, Mapping):
-        return {key: SECRET if "pass" in key else one for key, one in value.items()}
+        return {key: IS_SET if "pass" in key else one for key, one in value.items()}
     return str(value) if isinstance(value, Path) else value
 
 
@@ -94,7 +94,7 @@ def _without_password(address: str) -> str:
     parts = urlsplit(address)
     if "@" not in parts.netloc:
         return address
-    return parts._replace(netloc=f"{SECRET}@{parts.netloc.rpartition('@')[2]}").geturl()
+    return parts._replace(netloc=f"{IS_SET}@{parts.netloc.rpartition('@')[2]}").geturl()
 
 
 def _in_words(value: Any) -> str:

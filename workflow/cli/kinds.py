@@ -86,7 +86,7 @@ def choice(kind: type[StrEnum]) -> Kind:
     """One of the names of ``kind``."""
     names = ", ".join(kind)
 
-    def checked(value: object) -> StrEnum:
+    def checked(value: Any) -> StrEnum:
         try:
             return kind(value)
         except ValueError:
@@ -97,7 +97,7 @@ def choice(kind: type[StrEnum]) -> Kind:
 
 def _number(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError("it is a number")
+        raise ValueError("it is a number")  # noqa: TRY004 - as for all kinds.
     if not 0 <= value < math.inf:
         raise ValueError("it is a number from 0 on")
     return float(value)

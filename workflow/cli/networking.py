@@ -126,9 +126,7 @@ def networked(command: Callable[..., Any]) -> Callable[..., Any]:
             name,
             inspect.Parameter.KEYWORD_ONLY,
             default=None,
-            annotation=Annotated[
-                (list[str] if about.kind.is_plural else str) | None, flag(name)
-            ],
+            annotation=Annotated[(list[str] if about.kind.is_plural else str) | None, flag(name)],
         )
         for name, about in ABOUTS.items()
     }

@@ -40,7 +40,9 @@ class Settings(Networking):
         " 0: never.",
     )
     notify_command: str = setting(
-        "", COMMAND, "A command line that is run when health is degraded, and when it has recovered."
+        "",
+        COMMAND,
+        "A command line that is run when health is degraded, and when it has recovered.",
     )
     log_level: Level = setting(
         Level.WARNING, choice(Level), "What 'run' writes of the log on stderr, besides the steps."
