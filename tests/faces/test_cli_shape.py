@@ -15,9 +15,9 @@ import pytest
 from tests.faces.command_line import COMMAND, ROOT, CommandLine, Started, environment
 
 COMMANDS = [
-    "demo", "init", "config", "run", "announce", "join", "fetch", "peers", "selftest", "status", "why", "history",
-    "send", "diagram", "verify", "messages", "export", "adopt", "inspect", "check", "community",
-    "archive", "announcement", "import",
+    "demo", "init", "config", "run", "announce", "join", "fetch", "peers", "selftest", "status",
+    "why", "history", "send", "diagram", "verify", "messages", "export", "adopt", "inspect",
+    "check", "community", "archive", "announcement", "import",
 ]  # fmt: skip
 
 
