@@ -4,6 +4,8 @@ CommunityArchivesError
 ├── ConfigurationError
 │   ├── UnknownInstanceError
 │   │   └── UnknownCommunityError
+│   ├── AmbiguousCommunityError
+│   ├── SettingsInvalidError
 │   ├── UnknownEventError
 │   ├── MalformedIdError
 │   ├── ApplicationError
@@ -65,6 +67,20 @@ class UnknownCommunityError(UnknownInstanceError):
 
     code = "community-unknown"
     remedy = "List the known communities with 'community-archives status'."
+
+
+class AmbiguousCommunityError(ConfigurationError):
+    """Several communities begin so."""
+
+    code = "community-ambiguous"
+    remedy = "Give more of the name or of the id."
+
+
+class SettingsInvalidError(ConfigurationError):
+    """A setting cannot be read or cannot be meant; its place is a file and line, or a name."""
+
+    code = "settings-invalid"
+    remedy = "Correct it; docs/settings.md has what each setting can be."
 
 
 class UnknownEventError(ConfigurationError):

@@ -7,8 +7,10 @@ from typing import Annotated
 import typer
 
 from workflow.cli.archiving import announce, archive
+from workflow.cli.beginning import init
 from workflow.cli.checking import check
 from workflow.cli.communities import community
+from workflow.cli.configuring import config
 from workflow.cli.demo import demo
 from workflow.cli.diagram import diagram
 from workflow.cli.exporting import export
@@ -35,7 +37,6 @@ app = typer.Typer(
         "status                      where every community stands",
         "why gardeners               why one stands there",
     ),
-    add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -71,6 +72,14 @@ app.command(
         "demo --data-dir /tmp/demo           to look around there",
     )
 )(demo)
+app.command(
+    epilog=examples(
+        "init",
+        "init --network public --listen 6881 --own gardeners",
+        "init --yes --follow gardeners.announcement --name gardeners",
+    )
+)(init)
+app.command(epilog=examples("config", "config --json", "config --network public"))(config)
 app.command(
     epilog=examples(
         "run",

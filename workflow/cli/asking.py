@@ -5,7 +5,6 @@ Commands that change something, or that watch work being done, need not care whi
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -138,7 +137,7 @@ async def acting(data_dir: Path, networking: Networking) -> AsyncGenerator[Askin
         refuse_if_held(data_dir)  # Before the networks are loaded.
         node = acting_node_at(data_dir, networking)
     except DirectoryLockedError:
-        if networking != Networking():
+        if networking.is_asked_for:
             note("Somebody runs on this data directory already: its networks count, not yours.")
         yield Remote(data_dir)
         return
@@ -151,6 +150,8 @@ def ask_once(
     data_dir: Path, verb: str, instance: str = "", **arguments: object
 ) -> Mapping[str, Any]:
     """Have one thing done, by whoever runs or by ourselves; returns the answer's details."""
+    import asyncio  # noqa: PLC0415
+
     quiet()
     return asyncio.run(Remote(data_dir)(verb, instance, **arguments))
 

@@ -160,9 +160,10 @@ def view_of(data_dir: Path) -> View:
 
 
 def find(view: View, tx: Transaction, text: str) -> Community:
-    """A community by its name, id or beginning of an id.
+    """A community by its name, id or the beginning of either.
 
-    Raises ``UnknownCommunityError``, and ``MalformedIdError`` for a whole id that is none.
+    Raises ``UnknownCommunityError``, ``AmbiguousCommunityError``, and ``MalformedIdError`` for a
+    whole id that is none.
     """
     from workflow.identity import public_key_of  # noqa: PLC0415
 

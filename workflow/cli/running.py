@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from workflow.cli.networking import Networking, networked
 from workflow.cli.options import AsJson, DataDir
 from workflow.cli.place import acting_node_at
+from workflow.cli.settings import Settings
 from workflow.cli.words import note, say_event, step_data
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ EXPOSED: Final = {
 
 
 @networked
-def run(*, as_json: AsJson = False, data_dir: DataDir, networking: Networking) -> None:
+def run(*, as_json: AsJson = False, data_dir: DataDir, networking: Settings) -> None:
     """Keep archives until Ctrl-C or SIGTERM.
 
     Does so for all communities of the data directory, prints one line for each step on stderr, and
@@ -33,7 +34,7 @@ def run(*, as_json: AsJson = False, data_dir: DataDir, networking: Networking) -
     """
     import asyncio  # noqa: PLC0415 - as all that is loaded here, only needed when it comes to it.
 
-    _log_to_stderr()
+    _log_to_stderr(networking.log_level)
     asyncio.run(_run(data_dir, networking, as_json))
 
 
@@ -99,10 +100,10 @@ def transition(step: Recorded, names: dict[str, str]) -> str:
     return f"{at:%H:%M:%S}  {what}  {step.event.lower()}{why}"
 
 
-def _log_to_stderr() -> None:
+def _log_to_stderr(level: str) -> None:
     import sys  # noqa: PLC0415
 
     from loguru import logger  # noqa: PLC0415
 
     logger.remove()
-    logger.add(sys.stderr, level="WARNING", format="{time:HH:mm:ss!UTC}  {level: <8} {message}")
+    logger.add(sys.stderr, level=level.upper(), format="{time:HH:mm:ss!UTC}  {level: <8} {message}")
