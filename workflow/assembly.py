@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -46,6 +47,10 @@ from workflow.ports.work import Json, Transaction
 
 JOURNAL: Final = "journal.sqlite3"
 ARCHIVES: Final = "archives"
+ATTEMPTS: Final = (
+    "SELECT i.id, i.attempts FROM json_each(?2) asked"
+    " JOIN instance i ON i.lifecycle = ?1 AND i.id = asked.value"
+)
 WITH_TIMES: Final = {
     community.Signal.CREATED,
     community.Signal.NONE_CREATED,
@@ -92,7 +97,7 @@ def open_node(
         keys=keys,
         clock=clock,
         folder=ArchiveFolder(data_dir / ARCHIVES),
-        facts=lambda tx, id: facts_of(read_facts, tx, id, clock.now()),
+        facts_of=lambda tx, ids: facts_of(read_facts, tx, ids, clock.now()),
         grace=timing.grace,
     )
     engine = Engine(journal, clock, workflows(tools, read_facts, backoff))
@@ -153,13 +158,12 @@ def open_view(
         keys, carrier, timing or Timing(), device=device, run=run, started_at=began_at
     )
 
-    def facts(tx: Transaction, id: str) -> community.Facts:
-        read = facts_of(read_facts, tx, id, clock.now())
-        then = recorded_facts(tx, COMMUNITY.name, id)
-        was_live = bool(then.get("torrent_is_live")) and then.get("locator") == read.locator
-        # An encrypted key is open to that process alone.
-        holds_key = read.holds_control_key or (bool(who) and bool(then.get("holds_control_key")))
-        return replace(read, torrent_is_live=bool(who) and was_live, holds_control_key=holds_key)
+    def facts(tx: Transaction, ids: Sequence[str]) -> list[community.Facts]:
+        read = facts_of(read_facts, tx, ids, clock.now())
+        if not who:  # Then nothing is live, and no encrypted key is open.
+            return [replace(one, torrent_is_live=False) for one in read]
+        recorded = recorded_facts(tx, COMMUNITY.name, ids)
+        return [_as_held(one, recorded.get(id, {})) for id, one in zip(ids, read, strict=True)]
 
     tools = Tools(
         store=SqliteStore(),
@@ -168,7 +172,7 @@ def open_view(
         keys=keys,
         clock=clock,
         folder=ArchiveFolder(data_dir / ARCHIVES),
-        facts=facts,
+        facts_of=facts,
         grace=(timing or Timing()).grace,
     )
     return View(journal, tools, workflows(tools, read_facts, Backoff())[0], who)
@@ -226,13 +230,20 @@ def node_signal(_: str, signal: Signal, __: Mapping[str, Json]) -> Mapping[str, 
 def facts_of(
     read_facts: Callable[[Transaction, list[Instance[Any]], float], list[community.Facts]],
     tx: Transaction,
-    id: str,
+    ids: Sequence[str],
     now: float,
-) -> community.Facts:
-    """The facts of one community outside of any step."""
-    row = tx.execute(
-        "SELECT attempts FROM instance WHERE lifecycle = ? AND id = ?", (COMMUNITY.name, id)
-    ).fetchone()
-    attempts = cast("int", row[0]) if row else 0
-    instance = Instance(id=id, state=community.State.IDLE, attempts=attempts)
-    return read_facts(tx, [instance], now)[0]
+) -> list[community.Facts]:
+    """The facts of communities, in their order, outside of any step."""
+    rows = tx.execute(ATTEMPTS, (COMMUNITY.name, json.dumps(ids))).fetchall()
+    attempts = dict(cast("list[tuple[str, int]]", rows))
+    idle = community.State.IDLE
+    instances = [Instance(id=id, state=idle, attempts=attempts.get(id, 0)) for id in ids]
+    return read_facts(tx, instances, now)
+
+
+def _as_held(read: community.Facts, then: Mapping[str, Any]) -> community.Facts:
+    """What another process that holds the directory knew at the community's last step."""
+    was_live = bool(then.get("torrent_is_live")) and then.get("locator") == read.locator
+    # An encrypted key is open to that process alone.
+    holds_key = read.holds_control_key or bool(then.get("holds_control_key"))
+    return replace(read, torrent_is_live=was_live, holds_control_key=holds_key)

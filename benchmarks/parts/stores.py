@@ -112,7 +112,7 @@ async def opened(directory: Path, *, is_member: bool = False) -> AsyncIterator[S
         keys=keys,
         clock=clock,
         folder=ArchiveFolder(directory / ARCHIVES),
-        facts=lambda tx, id: facts_of(read_facts, tx, id, clock.now()),
+        facts_of=lambda tx, ids: facts_of(read_facts, tx, ids, clock.now()),
         grace=Timing().grace,
     )
     journal.run_blocking(lambda tx: store.add_community(tx, _community(id, key)))
