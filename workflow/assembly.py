@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from states import ARCHIVE_IMPORT, COMMUNITY, archive_import, community
-from states.instance import Backoff, Instance
+from states.instance import Backoff
 from states.node import NODE, Facts, Signal
 from workflow.actions.create_archives import create_archives
 from workflow.actions.download_archives import download_archives
@@ -32,9 +29,8 @@ from workflow.adapters.store.sqlite import SqliteStore
 from workflow.engine.engine import Engine
 from workflow.engine.history import begin_run, remembered
 from workflow.engine.journal import Journal, Probe, no_probe
-from workflow.engine.lock import DirectoryLock, holder, is_held
+from workflow.engine.lock import DirectoryLock
 from workflow.engine.migrations import ENGINE
-from workflow.engine.reading import ReadOnlyJournal, kept, recorded_facts
 from workflow.engine.workflow import Workflow
 from workflow.files.folder import ArchiveFolder
 from workflow.links import Links
@@ -43,14 +39,9 @@ from workflow.ports.carrier import Carrier
 from workflow.ports.clock import Clock
 from workflow.ports.keys import Keys
 from workflow.ports.messaging import Messaging
-from workflow.ports.work import Json, Transaction
+from workflow.ports.work import Json
+from workflow.viewing import ARCHIVES, JOURNAL, facts_of
 
-JOURNAL: Final = "journal.sqlite3"
-ARCHIVES: Final = "archives"
-ATTEMPTS: Final = (
-    "SELECT i.id, i.attempts FROM json_each(?2) asked"
-    " JOIN instance i ON i.lifecycle = ?1 AND i.id = asked.value"
-)
 WITH_TIMES: Final = {
     community.Signal.CREATED,
     community.Signal.NONE_CREATED,
@@ -116,68 +107,6 @@ def open_node(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class View:
-    """A data directory as a process sees it that does not hold it.
-
-    ``holder`` says who does, empty when nobody runs. What is live is known to that process alone:
-    the facts say what was true when it took its last step, and that nothing is live without it.
-    """
-
-    journal: ReadOnlyJournal
-    tools: Tools
-    community: Workflow[Any, Any, Any, Any, Any]
-    holder: str
-
-
-def open_view(
-    data_dir: Path,
-    *,
-    clock: Clock,
-    carrier: Carrier,
-    messaging: Messaging,
-    keys: Keys,
-    timing: Timing | None = None,
-) -> View:
-    """The journal of this data directory, read-only; both networks are left closed.
-
-    Raises ``DataDirectoryError`` when there is no journal or it cannot be read.
-    """
-    journal = ReadOnlyJournal(data_dir / JOURNAL, (*ENGINE, *STORE))
-    who = ""
-    with suppress(OSError):  # In a directory that cannot be written nobody runs.
-        who = holder(data_dir) if is_held(data_dir) else ""
-    device, run, began_at = journal.run(
-        lambda tx: (
-            kept(tx, "device"),
-            int(kept(tx, "run") or 0),
-            float(kept(tx, "began_at") or 0),
-        )
-    )
-    read_facts = CommunityFacts(
-        keys, carrier, timing or Timing(), device=device, run=run, started_at=began_at
-    )
-
-    def facts(tx: Transaction, ids: Sequence[str]) -> list[community.Facts]:
-        read = facts_of(read_facts, tx, ids, clock.now())
-        if not who:  # Then nothing is live, and no encrypted key is open.
-            return [replace(one, torrent_is_live=False) for one in read]
-        recorded = recorded_facts(tx, COMMUNITY.name, ids)
-        return [_as_held(one, recorded.get(id, {})) for id, one in zip(ids, read, strict=True)]
-
-    tools = Tools(
-        store=SqliteStore(),
-        carrier=carrier,
-        messaging=messaging,
-        keys=keys,
-        clock=clock,
-        folder=ArchiveFolder(data_dir / ARCHIVES),
-        facts_of=facts,
-        grace=(timing or Timing()).grace,
-    )
-    return View(journal, tools, workflows(tools, read_facts, Backoff())[0], who)
-
-
 def workflows(
     tools: Tools, read_facts: CommunityFacts, backoff: Backoff
 ) -> tuple[Workflow[Any, Any, Any, Any, Any], ...]:
@@ -225,25 +154,3 @@ def reference_signal(
 def node_signal(_: str, signal: Signal, __: Mapping[str, Json]) -> Mapping[str, Json]:
     """The node's own signals say nothing but their name."""
     return {"type": signal.value, "event": None}
-
-
-def facts_of(
-    read_facts: Callable[[Transaction, list[Instance[Any]], float], list[community.Facts]],
-    tx: Transaction,
-    ids: Sequence[str],
-    now: float,
-) -> list[community.Facts]:
-    """The facts of communities, in their order, outside of any step."""
-    rows = tx.execute(ATTEMPTS, (COMMUNITY.name, json.dumps(ids))).fetchall()
-    attempts = dict(cast("list[tuple[str, int]]", rows))
-    idle = community.State.IDLE
-    instances = [Instance(id=id, state=idle, attempts=attempts.get(id, 0)) for id in ids]
-    return read_facts(tx, instances, now)
-
-
-def _as_held(read: community.Facts, then: Mapping[str, Any]) -> community.Facts:
-    """What another process that holds the directory knew at the community's last step."""
-    was_live = bool(then.get("torrent_is_live")) and then.get("locator") == read.locator
-    # An encrypted key is open to that process alone.
-    holds_key = read.holds_control_key or bool(then.get("holds_control_key"))
-    return replace(read, torrent_is_live=was_live, holds_control_key=holds_key)

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, cast
+from typing import Any, Final, cast
 
 from states.community import State, announce_due_since, is_control_node, link_is_wanted
 from workflow.actions.tools import Tools
@@ -63,6 +63,11 @@ class Health:
     def is_healthy(self) -> bool:
         """Nothing is wrong."""
         return not self.problems
+
+
+def health_data(found: Health) -> dict[str, Any]:
+    """A health for programs."""
+    return {"is_healthy": found.is_healthy, **asdict(found)}
 
 
 def health_of(tx: Transaction, tools: Tools, max_age: float, *, is_held: bool) -> Health:

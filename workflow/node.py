@@ -26,19 +26,18 @@ from workflow.errors import ChoiceRefusedError, NotControlNodeError
 from workflow.health import MAX_AGE, Health, health_of
 from workflow.identity import public_key_of
 from workflow.links import Links
+from workflow.overlays import counts_of_all, way_of
 from workflow.ports.carrier import Peer
 from workflow.ports.records import ALL, Choice, Community
 from workflow.ports.work import Reference, Transaction
 from workflow.status import (
     Snapshot,
     Status,
-    counts_of_all,
     out_of_step,
     overview,
     snapshot_of,
     state_of,
     status_of,
-    way_of,
 )
 
 THE_NODE: Final = "node"

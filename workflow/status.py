@@ -8,13 +8,10 @@ from dataclasses import dataclass
 from typing import Final, cast
 
 from states import COMMUNITY, look
-from states.community import Event as CommunityEvent
 from states.community import Facts, State, history_is_caught_up, is_control_node, link_is_wanted
-from states.drawing import Overlay
 from states.instance import Instance
 from states.lifecycle import Setback
 from workflow.actions.tools import Tools
-from workflow.engine.history import counts, steps_of
 from workflow.ports.carrier import Traffic
 from workflow.ports.records import Choice, Community, Holding
 from workflow.ports.work import Transaction, Value
@@ -25,7 +22,8 @@ ROWS: Final = (
     "  ORDER BY seq DESC LIMIT 1),"
     " (SELECT max(sent_at) FROM announcement WHERE community = i.id),"
     " (SELECT last_at FROM link WHERE community = i.id)"
-    " FROM json_each(?2) asked JOIN instance i ON i.lifecycle = ?1 AND i.id = asked.value"
+    # The other way round SQLite would read all instances once for each community.
+    " FROM json_each(?2) asked CROSS JOIN instance i ON i.lifecycle = ?1 AND i.id = asked.value"
 )
 
 
@@ -223,18 +221,3 @@ def out_of_step(tx: Transaction, node_is_enabled: bool) -> list[tuple[str, bool]
         (node_is_enabled, COMMUNITY.name, State.OFF.name),
     ).fetchall()
     return [(str(id), bool(should_be_on)) for id, should_be_on in rows]
-
-
-def way_of(tx: Transaction, id: str, steps: int = 12) -> Overlay:
-    """One community on the picture of its lifecycle: where it is, and its newest steps."""
-    way = tuple(
-        (State[one.source], CommunityEvent[one.event], State[one.target])
-        for one in steps_of(tx, COMMUNITY.name, id, steps)
-    )
-    return Overlay(State[state_of(tx, COMMUNITY.name, id)], way)
-
-
-def counts_of_all(tx: Transaction) -> Overlay:
-    """All communities on the picture: how many are in which state."""
-    found = counts(tx, COMMUNITY.name)
-    return Overlay(counts={State[name]: count for name, count in found.items()})

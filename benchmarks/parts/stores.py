@@ -30,7 +30,6 @@ from workflow.adapters.store.facts import CommunityFacts, Timing
 from workflow.adapters.store.schema import STORE
 from workflow.adapters.store.sqlite import SqliteStore
 from workflow.archive.message import ArchivedMessage, EncodedMessage
-from workflow.assembly import ARCHIVES, JOURNAL, facts_of
 from workflow.engine.engine import Engine
 from workflow.engine.history import begin_run
 from workflow.engine.journal import Journal
@@ -39,6 +38,7 @@ from workflow.engine.working import ThisWork
 from workflow.files.folder import ArchiveFolder
 from workflow.ports.records import Channel, Community
 from workflow.ports.work import Answer, no_writes
+from workflow.viewing import ARCHIVES, JOURNAL, facts_of
 
 WEEK: Final = 604_800
 ANCHOR: Final = 1_700_000_000

@@ -97,7 +97,7 @@ def _table(which: Drawn) -> Lifecycle[Any, Any, Any, Any, Any]:
 
 def _overlay(data_dir: Path, community: str) -> Overlay:
     """The way of one community, or, without a name, the counts of all."""
-    from workflow.status import counts_of_all, way_of  # noqa: PLC0415 - loads the tables.
+    from workflow.overlays import counts_of_all, way_of  # noqa: PLC0415 - loads the tables.
 
     view = view_of(data_dir)
     with closing(view.journal):

@@ -19,8 +19,8 @@ from workflow.cli.watching import Look, watch
 from workflow.cli.words import note, say, say_event, say_json, size, table
 
 if TYPE_CHECKING:
-    from workflow.assembly import View
     from workflow.ports.work import Transaction
+    from workflow.viewing import View
 
 PATIENCE: Final = 180.0
 """Seconds in which something has to happen."""

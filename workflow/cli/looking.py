@@ -13,9 +13,9 @@ from workflow.cli.standing import as_data, look_at, say_detail, say_lines
 from workflow.cli.words import note, say, say_event, say_json, step_data, step_line
 
 if TYPE_CHECKING:
-    from workflow.assembly import View
     from workflow.engine.rows import Recorded
     from workflow.ports.work import Transaction
+    from workflow.viewing import View
 
 BATCH: Final = 1000
 

@@ -17,12 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from workflow.assembly import ARCHIVES
 from workflow.cli.options import DATA_DIR, INCOMPLETE
 from workflow.cli.place import view_of
 from workflow.cli.words import moment, say, size, span
 from workflow.errors import ConfigurationError, WorkFailedError
 from workflow.ports.clock import Clock
+from workflow.viewing import ARCHIVES
 
 NAME: Final = "gardeners"
 CONTROL, MEMBER, NEWCOMER = "control", "ana", "ben"

@@ -7,19 +7,19 @@ from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from workflow.cli.standing import NOBODY, in_words
 from workflow.cli.options import AsJson, CommunityName, DataDir
 from workflow.cli.place import find, view_of
+from workflow.cli.standing import NOBODY, in_words
 from workflow.cli.words import hanging, relative, say, say_json, span, step_data, step_line, when
 
 if TYPE_CHECKING:
     from states.community import Facts, State
     from states.instance import Instance
     from states.lifecycle import Setback
-    from workflow.assembly import View
     from workflow.engine.rows import Recorded
     from workflow.ports.work import Transaction
     from workflow.status import Standing
+    from workflow.viewing import View
 
 STEPS: Final = 1000
 SHOWN: Final = 5
@@ -82,7 +82,7 @@ def _read(view: View, tx: Transaction, text: str) -> Reasons:
 
     known = find(view, tx, text)
     (standing,) = standings(tx, view.tools, [known])
-    steps = steps_of(tx, view.community.name, known.id, STEPS)
+    steps = steps_of(tx, "community", known.id, STEPS)
     return Reasons(standing, steps, view.tools.store.refusals(tx, known.id))
 
 
