@@ -11,6 +11,7 @@ from workflow.cli.checking import check
 from workflow.cli.communities import community
 from workflow.cli.demo import demo
 from workflow.cli.diagram import diagram
+from workflow.cli.doctor import doctor
 from workflow.cli.exporting import export
 from workflow.cli.fetching import announcement, fetch, join, peers
 from workflow.cli.health import health
@@ -110,6 +111,13 @@ app.command(
         "health || exit 1    as a container's health check",
     )
 )(health)
+app.command(
+    epilog=examples(
+        "doctor",
+        "doctor --network public --listen 6881",
+        "doctor --network private --peer 192.0.2.7:6881",
+    )
+)(doctor)
 app.command(epilog=examples("why gardeners", "why 0x02ab --json"))(why)
 app.command(
     epilog=examples(
