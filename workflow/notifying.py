@@ -65,6 +65,8 @@ class Notifier:
         self._max_age = max_age
         self._hold_back = hold_back
         self._time_limit = time_limit
+        self.is_busy = False
+        """True while the command runs, which a manual clock must wait for."""
 
     async def watch(self) -> None:
         """Look again and again until the node stops; cancel it at any moment."""
@@ -89,7 +91,11 @@ class Notifier:
             await self._clock.sleep(LOOK_EVERY)
 
     async def _tell(self, state: str, found: Health) -> None:
-        failure = await self._run(state, found)
+        self.is_busy = True
+        try:
+            failure = await self._run(state, found)
+        finally:
+            self.is_busy = False
         if failure:
             logger.warning("the notify command for '{}' {}", state, failure)
         # Told or not: a command that fails is not run again for the same change.

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.faces.command_line import CommandLine, Started
+from tests.faces.in_process import InProcess
 from workflow.adapters.carrier.memory import MemoryCarrier, Swarm
 from workflow.adapters.clock.manual import ManualClock
 from workflow.adapters.keys.files import KeyFiles
@@ -58,6 +59,12 @@ def garden(planted: Path, tmp_path: Path) -> CommandLine:
     directory = tmp_path / "data"
     shutil.copytree(planted, directory)
     return CommandLine(directory)
+
+
+@pytest.fixture
+def here(garden: CommandLine) -> InProcess:
+    """The same, without processes of its own."""
+    return InProcess(garden.data_dir)
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -118,7 +118,3 @@ def _of_one(command: str, told: object) -> list[str]:
         return [f"'{command}' {event} is not documented"]
     return min(found, key=len)
 
-
-def command_of(arguments: Sequence[str], groups: Sequence[str]) -> str:
-    """``archive now`` of ``["archive", "now", "gardeners"]``."""
-    return " ".join(arguments[: 2 if arguments[0] in groups else 1])

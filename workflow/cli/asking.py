@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from workflow.cli.networking import Networking
-from workflow.cli.place import acting_node_at, node_at
+from workflow.cli.place import acting_node_at, made, node_at
 from workflow.cli.words import note
 
 if TYPE_CHECKING:
@@ -60,8 +60,7 @@ class Remote:
         from workflow.engine.inbox import Inbox, ask  # noqa: PLC0415
         from workflow.errors import CommandUnansweredError  # noqa: PLC0415
 
-        self._data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        clock, inbox = SystemClock(), Inbox(self._data_dir)
+        clock, inbox = SystemClock(), Inbox(made(self._data_dir))
         command = asked(str(uuid4()), verb, instance, clock.now(), **arguments)
 
         async def do_it() -> None:

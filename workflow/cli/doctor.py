@@ -103,8 +103,8 @@ def checks(data_dir: Path, networking: Networking, wait: float) -> list[Check]:
 def _of_the_machine(data_dir: Path) -> Iterator[Check]:
     from workflow.adapters.clock.system import SystemClock  # noqa: PLC0415
     from workflow.cli.probes import Check, Verdict  # noqa: PLC0415
-    from workflow.health import newest_step_at, of_the_clock, of_the_disk  # noqa: PLC0415
     from workflow.errors import DataDirectoryError  # noqa: PLC0415
+    from workflow.health import newest_step_at, of_the_clock, of_the_disk  # noqa: PLC0415
 
     newest = 0.0
     try:

@@ -159,6 +159,24 @@ def _first_line_of(path: Path) -> bytes:
         ) from error
 
 
+def made(data_dir: Path) -> Path:
+    """The data directory, made for its owner alone if it is not there.
+
+    Raises ``DataDirectoryError``.
+    """
+    from workflow.errors import DataDirectoryError  # noqa: PLC0415
+
+    try:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataDirectoryError(
+            f"the data directory cannot be made: {error.strerror}",
+            place=str(data_dir),
+            remedy="Make what it lies in writable for this user, or choose another --data-dir.",
+        ) from error
+    return data_dir
+
+
 def view_of(data_dir: Path) -> View:
     """What can be seen of this data directory, whoever holds it. Raises ``DataDirectoryError``."""
     from workflow.viewing import open_view  # noqa: PLC0415
