@@ -166,8 +166,11 @@ def bound(interfaces: Iterable[str], port: int, *, with_udp: bool) -> str:
 
 def ports_of(pid: int) -> set[int] | None:
     """The TCP ports that a process listens on; None when it cannot be seen."""
+    targets = set()
     try:
-        targets = [os.readlink(one) for one in Path(f"/proc/{pid}/fd").iterdir()]
+        for one in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(FileNotFoundError):  # It was closed meanwhile.
+                targets.add(os.readlink(one))
     except OSError:
         return None
     ports = set()
