@@ -150,6 +150,7 @@ def of_a_community(
     yield from _of_its_archives(one, problem, has_rested=has_rested)
     yield from _of_its_age(one, now, max_age, problem, has_rested=has_rested)
 
+
 def _of_its_archives(
     one: Standing, problem: Callable[[str, str], Problem], *, has_rested: bool
 ) -> Iterator[Problem]:

@@ -43,17 +43,16 @@ LONGEST_LINE: Final = 500
 class Notifier:
     """Watches a node's health and tells of it.
 
-    ``command`` is a line as for a shell, which is not asked: no variable is replaced in it. It gets
-    ``degraded`` or ``recovered`` and the problems, a line each, in the environment, and on stdin
-    the JSON of ``health --json`` with ``state`` beside it. What it prints goes to stderr. Times are
-    seconds. Raises ``ConfigurationError`` for a line that is no command.
+    ``command`` is a program and its arguments; without one nobody watches. It gets ``degraded`` or
+    ``recovered`` and the problems, a line each, in the environment, and on stdin the JSON of
+    ``health --json`` with ``state`` beside it. What it prints goes to stderr. Times are seconds.
     """
 
     def __init__(
         self,
         node: Node,
         clock: Clock,
-        command: str,
+        command: Sequence[str],
         *,
         max_age: float = MAX_AGE,
         hold_back: float = HOLD_BACK,
@@ -61,7 +60,7 @@ class Notifier:
     ) -> None:
         self._node = node
         self._clock = clock
-        self._arguments = arguments_of(command)
+        self._command = command
         self._max_age = max_age
         self._hold_back = hold_back
         self._time_limit = time_limit
@@ -70,6 +69,8 @@ class Notifier:
 
     async def watch(self) -> None:
         """Look again and again until the node stops; cancel it at any moment."""
+        if not self._command:
+            return
         told = await self._node.engine.run(lambda tx: kept(tx, TOLD)) or RECOVERED
         since: float | None = None
         while True:
@@ -110,7 +111,7 @@ class Notifier:
         document = json.dumps({"state": state, **health_data(found)}).encode()
         try:
             process = await asyncio.create_subprocess_exec(
-                *self._arguments,
+                *self._command,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=2,  # stdout is for data.
                 env={**os.environ, **told},
@@ -132,7 +133,10 @@ class Notifier:
 
 
 def arguments_of(command: str) -> Sequence[str]:
-    """The words of a command line. Raises ``ConfigurationError``."""
+    """The words of a line as for a shell, which is not asked: no variable is replaced in it.
+
+    Raises ``ConfigurationError`` for one that is not empty and no command.
+    """
     try:
         words = shlex.split(command)
     except ValueError as error:
@@ -141,6 +145,6 @@ def arguments_of(command: str) -> Sequence[str]:
             place=command[:80],
             remedy="Close its quotation marks.",
         ) from None
-    if not words:
-        raise ConfigurationError("the notify command is empty")
+    if command and not words:
+        raise ConfigurationError("the notify command is blank")
     return words

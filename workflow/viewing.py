@@ -1,4 +1,4 @@
-"""A data directory as it is seen without holding it: what only looks loads no engine and no action."""
+"""A data directory as who does not hold it sees it; who only looks loads no engine."""
 
 from __future__ import annotations
 

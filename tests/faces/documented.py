@@ -117,4 +117,3 @@ def _of_one(command: str, told: object) -> list[str]:
     if not found:
         return [f"'{command}' {event} is not documented"]
     return min(found, key=len)
-

@@ -23,7 +23,8 @@ class InProcess:
     data_dir: Path
 
     def __call__(self, *arguments: str) -> Said:
-        out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
+        streams = io.BytesIO(), io.BytesIO()
+        out, err = (io.TextIOWrapper(one, "utf-8", write_through=True) for one in streams)
         variables = {**CommandLine(self.data_dir).variables, "COLUMNS": "80"}
         with (
             mock.patch.dict(os.environ, variables),
@@ -38,7 +39,8 @@ class InProcess:
                 code = end.code or 0
             finally:
                 logger.remove()  # 'run' logs to a stream that is gone now.
-        said = Said(*(one.buffer.getvalue().decode() for one in (out, err)), int(str(code)))  # type: ignore[attr-defined]
+        told, noted = (one.getvalue().decode() for one in streams)
+        said = Said(told, noted, int(str(code)))
         assert "Traceback" not in said.err, said.err
         assert "\x1b" not in said.out + said.err, "no colour where nobody looks"
         check_json(arguments, said.out)

@@ -15,9 +15,9 @@ import pytest
 from tests.faces.command_line import COMMAND, ROOT, CommandLine, Started, environment
 
 COMMANDS = [
-    "demo", "run", "announce", "join", "fetch", "peers", "selftest", "status", "health", "doctor", "why", "history",
-    "send", "diagram", "verify", "messages", "export", "adopt", "inspect", "check", "community",
-    "archive", "announcement", "import",
+    "demo", "run", "announce", "join", "fetch", "peers", "selftest", "status", "health", "doctor",
+    "why", "history", "send", "diagram", "verify", "messages", "export", "adopt", "inspect",
+    "check", "community", "archive", "announcement", "import",
 ]  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Whatever is wrong, with whichever command: a sentence that ends with 1 or 2, never a traceback."""
+"""Whatever is wrong, with whichever command: a sentence, and 1 or 2; never a traceback."""
 
 from __future__ import annotations
 

@@ -81,7 +81,9 @@ def test_a_port_that_is_taken_is_told(here: InProcess) -> None:
         assert told["verdict"] == "problem"
         assert told["text"] == f"port {port} cannot be had: address already in use"
         assert "choose another" in told["remedy"]
-    assert found(here, "--listen", str(port))["listen"]["text"] == f"nobody runs; port {port} is free"
+    assert (
+        found(here, "--listen", str(port))["listen"]["text"] == f"nobody runs; port {port} is free"
+    )
 
 
 def test_the_port_of_who_runs_is_seen(here: InProcess) -> None:

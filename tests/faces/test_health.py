@@ -32,6 +32,7 @@ WHOLE = Holding(archives=52, chosen=52, here=52, imported=52)
 GARDENERS: Any = SimpleNamespace(
     id="0x02", name="gardeners", condition="", interval=7 * 86_400, reannounce_after=8 * HOUR
 )
+TWO_DEVICES: Any = SimpleNamespace(**{**vars(GARDENERS), "condition": "another"})
 CONTROL = Facts(
     now=NOW, holds_control_key=True, is_control_device=True, epoch_matches=True, is_caught_up=True,
     generation=3, locator="magnet:", torrent_is_live=True, announced_clock=9,
@@ -75,7 +76,7 @@ AGO = NOW - 20 * DAY
     ("one", "said"),
     [
         (
-            replace(OWNED, community=SimpleNamespace(**{**vars(GARDENERS), "condition": "another"})),
+            replace(OWNED, community=TWO_DEVICES),
             "condition gardeners: another",
         ),
         (
@@ -88,7 +89,7 @@ AGO = NOW - 20 * DAY
             "not-live gardeners: its archives are not live: idle for 24 hours",
         ),
         (
-            with_facts(MEMBER, link_clock=10, link_locator="magnet:new", link_first_at=NOW - 3 * HOUR),
+            with_facts(MEMBER, link_clock=10, link_locator="new", link_first_at=NOW - 3 * HOUR),
             "not-fetched gardeners: a link has been known for 3 hours, and what it leads to is not",
         ),
         (
@@ -100,7 +101,7 @@ AGO = NOW - 20 * DAY
         ),
         (
             replace(MEMBER, holding=replace(WHOLE, imported=49, quarantined=1, locked=2)),
-            "incomplete gardeners: 49 of 52 chosen archives are imported; 1 in quarantine, 2 without",
+            "incomplete gardeners: 49 of 52 chosen archives are imported; 1 in quarantine, 2 with",
         ),
         (
             replace(MEMBER, holding=replace(WHOLE, here=51, imported=51)),

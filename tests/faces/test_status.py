@@ -1,4 +1,4 @@
-"""``status`` beside a node that runs in this process: what is live now, and what happens meanwhile."""
+"""``status`` beside a node that runs in this process: what is live, and what happens."""
 
 from __future__ import annotations
 
@@ -30,7 +30,9 @@ from workflow.ports.records import Choice
 
 
 @asynccontextmanager
-async def running(here: InProcess, *, answers: bool = True) -> AsyncIterator[tuple[Node, ManualClock]]:
+async def running(
+    here: InProcess, *, answers: bool = True
+) -> AsyncIterator[tuple[Node, ManualClock]]:
     """The node of this data directory with everything settled; it answers other processes."""
     clock = ManualClock(time.time())
     swarm = Swarm(clock)
@@ -111,6 +113,10 @@ def test_steps_of_one_community_and_no_other(here: InProcess) -> None:
     assert any("node: " in line for line in everything.splitlines() if line.startswith("#"))
 
 
+def is_off(said: str) -> bool:
+    return '"state": "off"' in said or "NOW off" in said
+
+
 async def followed(here: InProcess, *, as_json: bool) -> list[str]:
     """The lines that come while archives are announced again, and the community is switched off."""
     async with running(here) as (node, clock):
@@ -124,7 +130,7 @@ async def followed(here: InProcess, *, as_json: bool) -> list[str]:
             await node.announce(known.id)
             await clock.advance(5)
             await node.switch_off(known.id)
-            while '"state": "off"' not in said.getvalue() and "NOW off" not in said.getvalue():
+            while not is_off(said.getvalue()):  # noqa: ASYNC110 - a stream has no event.
                 await asyncio.sleep(0.02)
             following.cancel()
             with suppress(asyncio.CancelledError):

@@ -135,8 +135,9 @@ def test_a_community_without_steps(capsys: pytest.CaptureFixture[str]) -> None:
 TROUBLED = Status(
     id="0x02", name="a community with a long name", state="idle", is_control_node=False,
     is_live=False, peers=None, generation=0, chosen="the latest archives",
-    holding=Holding(archives=52, chosen=4, here=3, imported=3), due_at=900.0, reason="[no-peers] nobody is there",
-    condition="another device announces", refusals={"wrong signer": 3}, guards={},
+    holding=Holding(archives=52, chosen=4, here=3, imported=3), due_at=900.0,
+    reason="[no-peers] nobody is there", condition="another device announces",
+    refusals={"wrong signer": 3}, guards={},
 )  # fmt: skip
 
 
@@ -148,7 +149,9 @@ def test_status_shows_what_a_person_should_know(capsys: pytest.CaptureFixture[st
     standing.say_lines(look_at(TROUBLED))
     head, line, trouble, chosen = capsys.readouterr().out.splitlines()
     assert head.split() == ["COMMUNITY", "PATH", "LIVE", "PEERS", "HAS", "DUE", "IN"]
-    assert line.startswith("a community with a long…  NOW idle→settling→fetching→…  no    -      3/4  now")
+    assert line.startswith(
+        "a community with a long…  NOW idle→settling→fetching→…  no    -      3/4  now"
+    )
     assert trouble == "  ! another device announces; [no-peers] nobody is there"
     assert chosen == "  chosen: the latest archives"
 
@@ -161,7 +164,9 @@ def test_a_table_fits_a_terminal_of_80_columns(capsys: pytest.CaptureFixture[str
     )  # fmt: skip
     standing.say_lines(look_at(widest))
     line = capsys.readouterr().out.splitlines()[1]
-    assert line == "a community…  idle→creating→seeding→NOW announcing  live  1234   104/104  59 min"
+    assert (
+        line == "a community…  idle→creating→seeding→NOW announcing  live  1234   104/104  59 min"
+    )
     assert len(line) == 80
 
 

@@ -23,7 +23,7 @@ from workflow.testing.world import World
 async def watched(world: World, command: str, **more: Any) -> AsyncIterator[Node]:
     """A control node whose health is watched; nothing is wrong with it."""
     node = await world.start("control")
-    notifier = Notifier(node, world.clock, command, **more)
+    notifier = Notifier(node, world.clock, arguments_of(command), **more)
     unwatch = world.clock.watch(lambda: notifier.is_busy)
     task = asyncio.create_task(notifier.watch())
     try:
@@ -48,14 +48,13 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 
 async def spoil(node: Node, condition: str) -> None:
     """Something that a person should know of; nothing when it is empty."""
-    await node.engine.run(
-        lambda tx: tx.execute("UPDATE community SET condition = ?", (condition,))
-    )
+    await node.engine.run(lambda tx: tx.execute("UPDATE community SET condition = ?", (condition,)))
 
 
 def writing_to(file: Path) -> str:
     """A command that writes down what it is told."""
-    script = f'echo "$COMMUNITY_ARCHIVES_HEALTH: $COMMUNITY_ARCHIVES_PROBLEMS" >> {file}; cat >> {file}; echo >> {file}'
+    words = "$COMMUNITY_ARCHIVES_HEALTH: $COMMUNITY_ARCHIVES_PROBLEMS"
+    script = f'(echo "{words}"; cat; echo) >> {file}'
     return shlex.join(["sh", "-c", script])
 
 
@@ -174,11 +173,21 @@ async def test_many_problems_fit_into_the_environment(world: World, tmp_path: Pa
     assert len(json.loads(document)["problems"]) == 61
 
 
-@pytest.mark.parametrize("command", ["", "echo 'open", "   "])
+@pytest.mark.parametrize("command", ["echo 'open", "   "])
 def test_a_line_that_is_no_command_is_refused(command: str) -> None:
     with pytest.raises(ConfigurationError):
         arguments_of(command)
 
 
 def test_no_shell_is_asked() -> None:
-    assert arguments_of("mail -s 'it is $HOME; true' me") == ["mail", "-s", "it is $HOME; true", "me"]
+    assert arguments_of("mail -s 'it is $HOME; true' me") == [
+        "mail",
+        "-s",
+        "it is $HOME; true",
+        "me",
+    ]
+
+
+async def test_without_a_command_nobody_watches(world: World) -> None:
+    assert arguments_of("") == []
+    await Notifier(world.node("control"), world.clock, ()).watch()

@@ -19,7 +19,8 @@ from workflow.ports.work import Transaction
 class Tools:
     """The ports, the folder of archives, and the way to the guards' facts.
 
-    ``facts_of`` gives those of some communities, in their order, at once; ``grace`` (seconds) is how long after its end a window stays open for stragglers.
+    ``facts_of`` gives those of some communities, in their order, at once. ``grace`` (seconds) is
+    how long after its end a window stays open for stragglers.
     """
 
     store: Store

@@ -37,7 +37,7 @@ def doctor(
     data_dir: DataDir,
     networking: Networking,
 ) -> None:
-    """Check the network: listening, trackers, peers, folders, disk and clock.
+    """Check ports, trackers, peers, folders, disk and clock.
 
     Give it the options that 'run' gets. Only trackers and peers that are configured are asked, a
     tracker about no archive, and with --network public status-go's two. 'unknown' is what cannot be

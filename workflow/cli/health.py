@@ -25,13 +25,14 @@ MaxAge = Annotated[
 
 
 def health(*, max_age: MaxAge = MAX_AGE, as_json: AsJson = False, data_dir: DataDir) -> None:
-    """Tell what is not as it should be, a line each; say nothing when all is well.
+    """Tell what is wrong, a line each, for cron and the like.
 
-    Looks whether somebody runs and does what is due, at every community's failures, condition and
-    liveness, at links whose archives are not here, at archives that are not imported, at what
-    should have been archived, announced or heard of, at the disk and at the clock. Takes less than
-    a second: rows are read, no archives ('verify' reads these), and nobody is asked. Exit code 4
-    says that there is a problem, 1 that the data directory could not be read.
+    It says nothing when all is well. It looks whether somebody runs and does what is due, at every
+    community's failures, condition and liveness, at links whose archives are not here, at archives
+    that are not imported, at what should have been archived, announced or heard of, at the disk and
+    at the clock. That takes less than a second: rows are read, no archives ('verify' reads these),
+    and nobody is asked. Exit code 4 says that there is a problem, 1 that the data directory could
+    not be read.
     """
     from workflow.health import health_data, health_of  # noqa: PLC0415 - it loads the tables.
 

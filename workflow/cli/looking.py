@@ -64,9 +64,7 @@ def status(
         from workflow.adapters.clock.system import SystemClock  # noqa: PLC0415
         from workflow.cli.following import follow_steps  # noqa: PLC0415
 
-        asyncio.run(
-            follow_steps(data_dir, community, look, after, SystemClock(), as_json=as_json)
-        )
+        asyncio.run(follow_steps(data_dir, community, look, after, SystemClock(), as_json=as_json))
 
 
 def history(

@@ -80,7 +80,7 @@ def ask_all(questions: Sequence[tuple[str, Question]], limit: float) -> list[Che
     ]
 
 
-# -- who is asked -----------------------------------------------------------------------------------
+# -- who is asked ----------------------------------------------------------------------------------
 
 
 def tracker(url: str, port: int, limit: float) -> Check:
@@ -138,7 +138,7 @@ def peer(name: str, address: tuple[str, int], limit: float) -> Check:
     return Check("peer", Verdict.OK, f"{name} can be connected to")
 
 
-# -- this machine -----------------------------------------------------------------------------------
+# -- this machine ----------------------------------------------------------------------------------
 
 
 def bound(interfaces: Iterable[str], port: int, *, with_udp: bool) -> str:
@@ -170,7 +170,7 @@ def ports_of(pid: int) -> set[int] | None:
     try:
         for one in Path(f"/proc/{pid}/fd").iterdir():
             with suppress(FileNotFoundError):  # It was closed meanwhile.
-                targets.add(os.readlink(one))
+                targets.add(str(one.readlink()))
     except OSError:
         return None
     ports = set()
@@ -203,8 +203,8 @@ def reachable(address: str, port: int) -> Check:
         text = f"{address} is a public address; whether {where} is open to others cannot be seen"
         return Check(name, Verdict.UNKNOWN, f"{text} from here", remedy)
     text = (
-        f"{address} is no public address: others reach {where} only if a router forwards it, TCP and"
-        " UDP, which cannot be seen from here"
+        f"{address} is no public address: others reach {where} only if a router forwards it, TCP"
+        " and UDP, which cannot be seen from here"
     )
     return Check(name, Verdict.UNKNOWN, text, f"Forward it in the router.\n{remedy}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -55,12 +56,14 @@ def run(
     import asyncio  # noqa: PLC0415 - as all that is loaded here, only needed when it comes to it.
 
     _log_to_stderr()
-    age = seconds_of(max_age)
-    asyncio.run(_run(data_dir, networking, notify_command, age, as_json))
+    from workflow.notifying import arguments_of  # noqa: PLC0415
+
+    notify, age = arguments_of(notify_command), seconds_of(max_age)
+    asyncio.run(_run(data_dir, networking, notify, age, as_json))
 
 
 async def _run(
-    data_dir: Path, networking: Networking, notify_command: str, max_age: float, as_json: bool
+    data_dir: Path, networking: Networking, notify: Sequence[str], max_age: float, as_json: bool
 ) -> None:
     import asyncio  # noqa: PLC0415
     import signal  # noqa: PLC0415
@@ -69,11 +72,9 @@ async def _run(
     from workflow.commanding import perform  # noqa: PLC0415
     from workflow.engine.inbox import Inbox, serve  # noqa: PLC0415
     from workflow.node import THE_NODE  # noqa: PLC0415
-    from workflow.notifying import Notifier, arguments_of  # noqa: PLC0415
+    from workflow.notifying import Notifier  # noqa: PLC0415
     from workflow.status import state_of  # noqa: PLC0415
 
-    if notify_command:
-        arguments_of(notify_command)  # Before anything is opened.
     ending = asyncio.Event()
     loop = asyncio.get_running_loop()
     for each in (signal.SIGINT, signal.SIGTERM):
@@ -108,12 +109,10 @@ async def _run(
         clock = SystemClock()
         answering = asyncio.create_task(serve(Inbox(data_dir), answer, clock))
         answering.add_done_callback(lambda _: ending.set())
-        tasks = [answering]
-        if notify_command:
-            watch = Notifier(node, clock, notify_command, max_age=max_age).watch()
-            tasks.append(asyncio.create_task(watch))
+        notifier = Notifier(node, clock, notify, max_age=max_age)
+        watching = asyncio.create_task(notifier.watch())
         await ending.wait()
-        for task in tasks:
+        for task in (answering, watching):
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task

@@ -83,7 +83,8 @@ def say_lines(look: Look) -> None:
         note("No community is known here yet.")
         return
     rows = [HEAD, *(cells(one, look.at) for one in look.found)]
-    others = sum(2 + max(map(len, column)) for column in zip(*(row[1:] for row in rows)))
+    columns = zip(*(row[1:] for row in rows), strict=True)
+    others = sum(2 + max(map(len, column)) for column in columns)
     room = max(LEAST_NAME, width() - others)
     lines = table((_cut(row[0], room), *row[1:]) for row in rows)
     for line, one in zip(lines, [None, *look.found], strict=True):

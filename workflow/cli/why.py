@@ -58,8 +58,8 @@ def why(community: CommunityName, *, as_json: AsJson = False, data_dir: DataDir)
     """Tell why a community stands where it stands.
 
     Its state, condition, last error and choice, its last steps, what every guard says now, what is
-    next, and when. Guards are asked about what the journal says now. What is live is known to the running process
-    alone; it is taken from the community's last step.
+    next, and when. Guards are asked about what the journal says now. What is live is known to the
+    running process alone; it is taken from the community's last step.
     """
     view = view_of(data_dir)
     with closing(view.journal):
