@@ -74,6 +74,12 @@ def nowhere(tmp_path: Path) -> CommandLine:
 
 
 @pytest.fixture
+def nothing(nowhere: CommandLine) -> InProcess:
+    """The same, without processes of its own."""
+    return InProcess(nowhere.data_dir)
+
+
+@pytest.fixture
 def running(garden: CommandLine) -> Iterator[Started]:
     """``run``, holding the garden's data directory, with everything settled."""
     started = garden.start("run")
