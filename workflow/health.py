@@ -47,8 +47,9 @@ class Problem:
 
     @property
     def line(self) -> str:
-        """All of it on one line."""
-        return f"{self.community}: {self.text}" if self.community else self.text
+        """All of it on one line, whatever an error's text looks like."""
+        text = " ".join(self.text.split())
+        return f"{self.community}: {text}" if self.community else text
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,7 +68,7 @@ def test_what_is_well_is_not_told(one: Standing) -> None:
     assert told(one, is_held=False) == [], "that nobody runs is one problem, told once"
 
 
-LOST = Setback("FETCHING", 3, NOW - HOUR, NOW + 10 * 60, "[no-peers] nobody is there")
+LOST = Setback("FETCHING", 3, NOW - HOUR, NOW + 10 * 60, "[no-peers] nobody\nis there")
 AGO = NOW - 20 * DAY
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from workflow import cli
 from workflow.adapters.clock.system import SystemClock
 from workflow.check import Counterexample, Found, Result, Searched
 from workflow.cli import checking, standing, story, why
+from workflow.cli.progress import progress
 from workflow.cli.words import PATH_WIDTH, hanging, path, relative, span, width
 from workflow.ports.records import ALL, Holding
 from workflow.status import Standing, Status
@@ -183,6 +185,25 @@ def test_status_in_detail_shows_more(capsys: pytest.CaptureFixture[str]) -> None
     assert "  condition  another device announces\n" in said
     assert "  last error [no-peers] nobody is there\n" in said
     assert "  refused    3 x wrong signer\n" in said
+
+
+# --------------------------------------------------------------------------------------- progress
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("stream", "is_shown"), [(io.StringIO, False), (Terminal, True)])
+def test_a_bar_is_for_a_terminal(
+    stream: type[io.StringIO], is_shown: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = stream()
+    monkeypatch.setattr(sys, "stderr", shown)
+    with progress("gardeners") as told:
+        told(1, 2, "bytes")
+    assert ("gardeners" in shown.getvalue()) == is_shown
 
 
 # --------------------------------------------------------------------------------------- the ends
