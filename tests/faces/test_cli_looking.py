@@ -7,6 +7,7 @@ from contextlib import closing
 import pytest
 
 from tests.faces.command_line import CommandLine, Started
+from tests.faces.documented import complaints
 from tests.faces.in_process import InProcess
 
 
@@ -126,10 +127,12 @@ def test_why_of_a_community_that_is_off(here: InProcess) -> None:
 def test_why_of_a_state_that_works(garden: CommandLine) -> None:
     (data,) = (garden.data_dir / "archives").glob("*/*/data")
     data.write_bytes(b"broken" + data.read_bytes()[6:])
-    started = garden.start("run")
+    started = garden.start("run", "--json")
     started.wait_until_it_says("pieces_missing")
     started.process.terminate()
     assert started.ended() == 0
+    told = [line for line in started.said.splitlines() if line.startswith("{")]
+    assert complaints("run", "\n".join(told)) == []
     said = garden("why", "gardeners")
     assert said.code == 0
     assert "It is the control node, downloading since " in said.out
