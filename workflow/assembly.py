@@ -108,6 +108,7 @@ def open_node(
         device=device,
         catch_up=timing.catch_up,
         close=close,
+        kept_journal=journal.kept,
     )
 
 

@@ -71,13 +71,22 @@ async def _create(node: Node, _: str, given: Arguments) -> Arguments:
         interval=given.get("interval", INTERVAL),
         reannounce_after=given.get("reannounce_after", REANNOUNCE_AFTER),
     )
+    if given.get("is_key_saved"):
+        await node.set_key_saved(id)
     return {"id": id}
 
 
 async def _claim(node: Node, id: str, given: Arguments) -> Arguments:
     await node.enable()
     await node.take_over(id, bytes.fromhex(given["key"]))
+    if given.get("is_key_saved"):
+        await node.set_key_saved(id)
     return {"id": id}
+
+
+async def _key_saved(node: Node, id: str, _: Arguments) -> Arguments:
+    await node.set_key_saved(id)
+    return {}
 
 
 async def _join(node: Node, id: str, given: Arguments) -> Arguments:
@@ -138,6 +147,7 @@ async def _peers(node: Node, id: str, _: Arguments) -> Arguments:
 VERBS: Final[Mapping[str, Verb]] = {
     "create": _create,
     "claim": _claim,
+    "key_saved": _key_saved,
     "join": _join,
     "choose": _choose,
     "remove": _remove,

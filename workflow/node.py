@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable
 from enum import Enum
+from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
@@ -59,8 +60,11 @@ class Node(Announcing):
         device: str,
         catch_up: float,
         close: Callable[[], None],
+        kept_journal: Path | None = None,
     ) -> None:
         super().__init__(engine, tools, links)
+        self.kept_journal: Final = kept_journal
+        """Where the journal of before lies, when opening this node has brought it up to date."""
         self._device = device
         self._catch_up = catch_up
         self._close = close
@@ -122,7 +126,8 @@ class Node(Announcing):
 
         ``interval`` and ``reannounce_after`` are seconds, None turns the timer off. ``key`` is a
         public key (33 bytes) whose private key is in the key store; without that and a private
-        key, a new one is made. Raises ``KeyFileError``.
+        key, a new one is made. Whoever gives a private key has it; of another one ``status`` says
+        that it is not saved, until ``set_key_saved``. Raises ``KeyFileError``.
         """
         keys = self._tools.keys
         if private_key is not None:
@@ -132,6 +137,8 @@ class Node(Announcing):
         id = "0x" + key.hex()
         await self._add(id, name, key, interval, reannounce_after)
         await self.take_over(id)
+        if private_key is not None:
+            await self.set_key_saved(id)
         return id
 
     async def join(self, id: str, name: str = "", *, interval: int = INTERVAL) -> None:
@@ -264,6 +271,17 @@ class Node(Announcing):
             store.claim_control(tx, id, key, self._device)
 
         await self.engine.look(COMMUNITY.name, id, writes)
+
+    async def set_key_saved(self, id: str) -> None:
+        """A person has the community's private key in another place, too.
+
+        Raises ``UnknownCommunityError``.
+        """
+
+        def writes(tx: Transaction) -> None:
+            self._store.set_key_saved(tx, id, self._store.community(tx, id).control_key)
+
+        await self.engine.run(writes)
 
     async def remove_key(self, id: str) -> None:
         """Forget the community's private key; whatever needs it ends at once."""

@@ -19,7 +19,10 @@ from workflow.ports.work import Transaction
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """One community. Times are seconds (UTC epoch); ``reason`` is why the last try failed."""
+    """One community. Times are seconds (UTC epoch); ``reason`` is why the last try failed.
+
+    ``is_key_saved`` is false on the control device until somebody has saved the private key.
+    """
 
     id: str
     name: str
@@ -32,6 +35,7 @@ class Status:
     condition: str
     refusals: Mapping[str, int]
     guards: Mapping[str, bool]
+    is_key_saved: bool = True
 
 
 def status_of(tx: Transaction, tools: Tools, id: str) -> Status:
@@ -56,6 +60,7 @@ def status_of(tx: Transaction, tools: Tools, id: str) -> Status:
         condition=community.condition,
         refusals=tools.store.refusals(tx, id),
         guards=guards_now(facts),
+        is_key_saved=not facts.is_control_device or tools.store.key_is_saved(tx, id),
     )
 
 
@@ -83,6 +88,7 @@ class Snapshot:
     reason: str
     condition: str
     traffic: Traffic | None
+    is_key_saved: bool
 
 
 def snapshot_of(tx: Transaction, tools: Tools, id: str) -> Snapshot:
@@ -112,6 +118,7 @@ def snapshot_of(tx: Transaction, tools: Tools, id: str) -> Snapshot:
         reason=status.reason,
         condition=status.condition,
         traffic=tools.carrier.traffic(carried) if carried else None,
+        is_key_saved=status.is_key_saved,
     )
 
 

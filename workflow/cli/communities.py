@@ -12,7 +12,7 @@ import typer
 from workflow.cli.asking import ask_once
 from workflow.cli.options import CommunityName, DataDir, examples
 from workflow.cli.place import find, has_encrypted_keys, key_store, view_of
-from workflow.cli.words import hanging, note, say
+from workflow.cli.words import note, say, unsaved_key
 
 if TYPE_CHECKING:
     from workflow.adapters.keys.files import KeyFiles
@@ -72,13 +72,7 @@ def create(
         raise
     say(f"{name}: created.")
     say(f"  id     {created['id']}")
-    note(
-        hanging(
-            "",
-            "Its private key exists only here. Save it before anything else:"
-            f" community-archives community export-key {name} --out {name}.key",
-        )
-    )
+    note(unsaved_key(name))
 
 
 @community.command(
@@ -117,10 +111,10 @@ def import_key(
         raise typer.BadParameter(f"no community is called '{of}'", param_hint="--community")
     if known is None:
         called = name or f"0x{key.hex()}"[:12]
-        id = ask_once(data_dir, "create", name=called, key=key.hex())["id"]
+        id = ask_once(data_dir, "create", name=called, key=key.hex(), is_key_saved=True)["id"]
     else:
         called, id = known.name, known.id
-        ask_once(data_dir, "claim", id, key=key.hex())
+        ask_once(data_dir, "claim", id, key=key.hex(), is_key_saved=True)
     say(f"{called}: this device is its control node now.")
     say(f"  id     {id}")
 
@@ -140,7 +134,8 @@ def export_key(
 ) -> None:
     """Show a community's private key, or write it into a new file that only you may read.
 
-    Whoever has it controls the community: keep it off-line.
+    Whoever has it controls the community: keep it off-line. From then on it counts as saved, and
+    'status' says no more that it is not.
     """
     from workflow.cli.writing import PRIVATE, write_new  # noqa: PLC0415 - when it is needed.
 
@@ -151,9 +146,10 @@ def export_key(
     text = keys.export(known.control_key, _ask_for_export if encrypt else None)
     if out is None:
         say(text.decode().rstrip("\n"))
-        return
-    write_new(out, text, PRIVATE)
-    note(f"The key of {known.name} is in {out}.")
+    else:
+        write_new(out, text, PRIVATE)
+        note(f"The key of {known.name} is in {out}.")
+    ask_once(data_dir, "key_saved", known.id)
 
 
 @community.command(epilog=examples("community remove gardeners", "community remove chess --yes"))

@@ -20,6 +20,7 @@ from workflow.cli.words import (
     step_data,
     step_line,
     table,
+    unsaved_key,
     when,
 )
 
@@ -61,6 +62,9 @@ def status(community: CommunityName = "", *, as_json: AsJson = False, data_dir: 
         note(f"live: as recorded at the last step; {view.holder or NOBODY}")
     else:
         note("No community is known here yet.")
+    for one in found:
+        if not one.is_key_saved and not as_json:
+            note(unsaved_key(one.name))
 
 
 def history(

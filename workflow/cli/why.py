@@ -10,7 +10,18 @@ from typing import TYPE_CHECKING, Any, Final
 from workflow.cli.looking import NOBODY
 from workflow.cli.options import AsJson, CommunityName, DataDir
 from workflow.cli.place import find, view_of
-from workflow.cli.words import hanging, relative, say, say_json, span, step_data, step_line, when
+from workflow.cli.words import (
+    hanging,
+    note,
+    relative,
+    say,
+    say_json,
+    span,
+    step_data,
+    step_line,
+    unsaved_key,
+    when,
+)
 
 if TYPE_CHECKING:
     from states.community import Facts, State
@@ -43,6 +54,7 @@ class Reasons:
     facts: Facts
     steps: list[Recorded]
     refusals: Mapping[str, int]
+    is_key_saved: bool = True
 
     @property
     def since(self) -> float | None:
@@ -71,6 +83,8 @@ def why(community: CommunityName, *, as_json: AsJson = False, data_dir: DataDir)
     _say_refusals(reasons.refusals)
     _say_guards(reasons.facts)
     _say_prospects(reasons, now)
+    if not reasons.is_key_saved:
+        note(unsaved_key(reasons.community.name))
 
 
 def _read(view: View, tx: Transaction, text: str) -> Reasons:
@@ -81,7 +95,10 @@ def _read(view: View, tx: Transaction, text: str) -> Reasons:
     instance: Instance[State] = load(tx, view.community, known.id)
     facts = view.tools.facts(tx, known.id)
     steps = steps_of(tx, view.community.name, known.id, STEPS)
-    return Reasons(known, instance, facts, steps, view.tools.store.refusals(tx, known.id))
+    return Reasons(
+        known, instance, facts, steps, view.tools.store.refusals(tx, known.id),
+        not facts.is_control_device or view.tools.store.key_is_saved(tx, known.id),
+    )  # fmt: skip
 
 
 def guards(facts: Facts) -> dict[str, tuple[bool, str]]:
@@ -209,6 +226,7 @@ def _as_json(reasons: Reasons, now: float) -> dict[str, Any]:
         "due_at": instance.due_at,
         "condition": reasons.community.condition,
         "refusals": dict(reasons.refusals),
+        "is_key_saved": reasons.is_key_saved,
         "is_live_known": "as recorded at the last step",
         "steps": [step_data(step) for step in reasons.steps[-SHOWN:]],
         "setbacks": [asdict(one) for one in instance.setbacks],

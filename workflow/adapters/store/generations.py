@@ -78,6 +78,11 @@ class SqliteGenerations:
         """The generation that is being downloaded."""
         return _generation(tx.execute(CANDIDATE, (community,)).fetchone())
 
+    def generations(self, tx: Transaction, community: str) -> list[Generation]:
+        """All generations that there ever were, oldest first."""
+        rows = tx.execute(GENERATION + " WHERE c.id = ? ORDER BY g.number", (community,)).fetchall()
+        return [one for one in map(_generation, rows) if one is not None]
+
     def next_generation(self, tx: Transaction, community: str) -> int:
         """The number that the next generation will have."""
         row = tx.execute(
