@@ -2,7 +2,8 @@
 
 A command names a lifecycle and one of its events (``send`` does that), or the node and one of the
 verbs here, with arguments in JSON. Private keys never travel this way: whoever has one puts it into
-the key store, which all processes share, and names its public key.
+the key store, which all processes share, and names its public key. Nor do files: their paths do,
+and the node reads them. What takes long is a job: a verb begins it, 'job' looks at it.
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
+from functools import partial
 from typing import Any, Final
 
 from states import community
 from states.node import NODE
 from workflow.archive.windows import INTERVAL
+from workflow.bringing import add_ratchet_keys, adopt_archives, import_chats
 from workflow.engine.inbox import Command
 from workflow.engine.rows import Outcome, Request
 from workflow.errors import NameTakenError, UnknownEventError
@@ -131,6 +134,29 @@ async def _follow_unsigned(node: Node, id: str, given: Arguments) -> Arguments:
     return asdict(await node.follow_unsigned(id, given["magnet"]))
 
 
+async def _import(node: Node, id: str, given: Arguments) -> Arguments:
+    node.jobs.begin(given["job"], partial(import_chats, node, id, given))
+    return {}
+
+
+async def _adopt(node: Node, id: str, given: Arguments) -> Arguments:
+    node.jobs.begin(given["job"], partial(adopt_archives, node, id, given))
+    return {}
+
+
+async def _job(node: Node, job: str, _: Arguments) -> Arguments:
+    return node.jobs.look(job)
+
+
+async def _stop_job(node: Node, job: str, _: Arguments) -> Arguments:
+    await node.jobs.stop(job)
+    return {}
+
+
+async def _ratchet_keys(node: Node, _: str, given: Arguments) -> Arguments:
+    return await add_ratchet_keys(node, given)
+
+
 async def _try_again(node: Node, id: str, _: Arguments) -> Arguments:
     await node.try_again(id)
     return {}
@@ -156,6 +182,11 @@ VERBS: Final[Mapping[str, Verb]] = {
     "take_over": _take_over,
     "receive": _receive,
     "follow_unsigned": _follow_unsigned,
+    "import": _import,
+    "adopt": _adopt,
+    "ratchet_keys": _ratchet_keys,
+    "job": _job,
+    "stop_job": _stop_job,
     "try_again": _try_again,
     "look": _look,
     "peers": _peers,

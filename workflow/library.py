@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from workflow.chat.post import Post
 from workflow.coverage import Coverage, examine
 from workflow.engine.engine import Engine
 from workflow.engine.rows import Outcome, Request
+from workflow.engine.working import ended
 from workflow.errors import NotControlNodeError
 from workflow.identity import public_key_of
 from workflow.importing import Batch, Before, Importer, ImportReport, Item, archived_weeks
@@ -216,8 +218,8 @@ class Library:
         self, id: str, path: Path, torrent: Path | None, progress: Progress
     ) -> Adoption:
         generation, keys = await self.engine.run(lambda tx: begin_adoption(self._tools, tx, id))
-        adopted = await asyncio.to_thread(
-            copy_archives, self._tools, generation, keys, path, torrent, progress
+        adopted = await _copied(
+            lambda told: copy_archives(self._tools, generation, keys, path, torrent, told), progress
         )
 
         def writes(tx: Transaction) -> None:
@@ -271,3 +273,26 @@ class Library:
                 lambda tx: self._store.set_archive_done(tx, instance, is_done=False),
             ),
         )
+
+
+class _GivenUpError(Exception):
+    """Nobody waits any more for what a thread is doing."""
+
+
+async def _copied(copy: Callable[[Progress], Adoption], progress: Progress) -> Adoption:
+    """Copy in a thread; a caller who is cancelled waits until it has stopped to write files."""
+    is_given_up = False
+
+    def told(done: int, total: int, unit: str) -> None:
+        if is_given_up:
+            raise _GivenUpError
+        progress(done, total, unit)
+
+    copying = asyncio.ensure_future(asyncio.to_thread(copy, told))
+    try:
+        return await asyncio.shield(copying)
+    except asyncio.CancelledError:
+        is_given_up = True
+        with suppress(Exception):
+            await ended(copying)
+        raise

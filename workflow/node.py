@@ -25,6 +25,7 @@ from workflow.engine.engine import Engine
 from workflow.engine.rows import Outcome, Recorded, Request
 from workflow.errors import ChoiceRefusedError, NotControlNodeError
 from workflow.identity import public_key_of
+from workflow.jobs import Jobs
 from workflow.links import Links
 from workflow.ports.carrier import Peer
 from workflow.ports.records import ALL, Choice, Community
@@ -65,6 +66,7 @@ class Node(Announcing):
         super().__init__(engine, tools, links)
         self.kept_journal: Final = kept_journal
         """Where the journal of before lies, when opening this node has brought it up to date."""
+        self.jobs: Final = Jobs()
         self._device = device
         self._catch_up = catch_up
         self._close = close
@@ -106,6 +108,7 @@ class Node(Announcing):
     async def stop(self) -> None:
         """Cancel what runs, let go of the networks, close the journal."""
         try:
+            await self.jobs.end()
             await self.engine.stop()
             await self._links.close()
         finally:

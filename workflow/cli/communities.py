@@ -56,7 +56,7 @@ def create(
     """Create a community, with a new key: this device becomes its control node."""
     from workflow.errors import NameTakenError  # noqa: PLC0415 - as all here, when it is needed.
 
-    keys = _writable_keys(data_dir, encrypt=encrypt)
+    keys = writable_keys(data_dir, encrypt=encrypt)
     key = keys.create()
     try:
         created = ask_once(
@@ -104,7 +104,7 @@ def import_key(
     """
     from workflow.adapters.keys.forms import private_key_from  # noqa: PLC0415 - when it is needed.
 
-    keys = _writable_keys(data_dir, encrypt=encrypt)
+    keys = writable_keys(data_dir, encrypt=encrypt)
     key = keys.add(private_key_from(_read(file), _ask_for_file, place=file))
     known = _known(data_dir, of or f"0x{key.hex()}")
     if of and known is None:
@@ -176,7 +176,7 @@ def remove(
     say(f"{known.name}: removed.")
 
 
-def _writable_keys(data_dir: Path, *, encrypt: bool) -> KeyFiles:
+def writable_keys(data_dir: Path, *, encrypt: bool = False) -> KeyFiles:
     """The keys, for one more: encrypted if that is wanted, or if the others are.
 
     The data directory becomes its owner's alone. Raises ``KeyFileError`` when the passphrase does
