@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.chat.sample_exports import CHANNEL, export, message
-from tests.faces.command_line import COMMAND, CommandLine, environment
+from tests.faces.command_line import COMMAND, CommandLine, Started, environment
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "discord"
 
@@ -176,14 +176,24 @@ def test_without_the_key_nothing_is_imported(garden: CommandLine, tmp_path: Path
     assert said.err.startswith("[not-control-node] ")
 
 
-def test_while_another_process_holds_the_directory_only_rehearsals_are_done(
-    garden: CommandLine, tmp_path: Path, running: object
+def test_all_is_imported_beside_run_as_well(
+    garden: CommandLine, tmp_path: Path, running: Started
 ) -> None:
-    path = str(talk(tmp_path / "x"))
-    assert garden("import", "discord", path, "--community", "gardeners", "--dry-run").code == 0
-    said = garden("import", "discord", path, "--community", "gardeners")
-    assert said.code == 1
-    assert said.err.startswith("[data-directory-locked] ")
+    path = str(cut(talk(tmp_path / "x")))
+    rehearsed = garden("import", "discord", path, "--community", "gardeners", "--dry-run", "--json")
+    said = garden("import", "discord", path, "--community", "gardeners", "--json")
+    assert (rehearsed.code, said.code) == (4, 4)
+    assert json.loads(said.out) == json.loads(rehearsed.out)
+    assert json.loads(said.out)["new"] == 2
+    line = json.dumps({"id": "9", "channel": "7", "time": 1656667200123, "text": "hi"})
+    said = garden("import", "jsonl", "-", "--create", "chess", stdin=f"{line}\nnot a line\n")
+    assert said.code == 4
+    assert said.out.startswith("chess: 1 messages were imported.\n")
+    assert "  ! stdin, 2: the line cannot be read" in said.err
+    assert "  community-archives community export-key chess --out chess.key\n" in said.err
+    assert not list(garden.data_dir.glob("piped-*"))
+    assert running.process.poll() is None
+    assert (stored(garden, "gardeners"), stored(garden, "chess")) == (24 + 2, 1)
 
 
 def test_ratchet_keys_are_imported_and_never_shown(garden: CommandLine, tmp_path: Path) -> None:
