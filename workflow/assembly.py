@@ -112,6 +112,11 @@ def open_node(
     )
 
 
+def read_journal(path: Path) -> ReadOnlyJournal:
+    """A journal at any place, read-only. Raises ``DataDirectoryError``."""
+    return ReadOnlyJournal(path, (*ENGINE, *STORE))
+
+
 @dataclass(frozen=True, slots=True)
 class View:
     """A data directory as a process sees it that does not hold it.
@@ -139,7 +144,7 @@ def open_view(
 
     Raises ``DataDirectoryError`` when there is no journal or it cannot be read.
     """
-    journal = ReadOnlyJournal(data_dir / JOURNAL, (*ENGINE, *STORE))
+    journal = read_journal(data_dir / JOURNAL)
     who = ""
     with suppress(OSError):  # In a directory that cannot be written nobody runs.
         who = holder(data_dir) if is_held(data_dir) else ""

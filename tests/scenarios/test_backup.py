@@ -1,0 +1,448 @@
+"""Backups: made while the node runs, checked, restored as another device that waits for a word."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from workflow.archive.pieces import PIECE_LENGTH
+from workflow.backup import Manifest, Restored, Saved, back_up, read_manifest, restore
+from workflow.backup.saving import merged, without
+from workflow.errors import (
+    BackupInvalidError,
+    DataDirectoryError,
+    DirectoryLockedError,
+    DirectoryNotEmptyError,
+    JournalMissingError,
+)
+from workflow.node import Node
+from workflow.ports.records import Choice
+from workflow.testing.world import HOUR, WEEK, World, text_message
+
+TOPIC = b"chat"
+KEY = bytes(range(1, 33))
+DEVICE = bytes(range(16))
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncGenerator[World, None]:
+    world = World(tmp_path)
+    yield world
+    assert world.violations() == []
+    await world.close()
+
+
+async def owner(world: World, weeks: int = 1) -> tuple[Node, str]:
+    node = await world.start("owner")
+    await node.enable()
+    id = await node.create_community("chess", private_key=KEY)
+    await node.add_topic(id, TOPIC)
+    await more(world, node, id, weeks)
+    return node, id
+
+
+async def more(world: World, node: Node, id: str, weeks: int = 1) -> None:
+    """Some weeks of messages, archived and announced."""
+    for _ in range(weeks):
+        now = world.clock.now()
+        await node.add_messages(
+            id, [text_message(TOPIC, now + n * HOUR, f"{now} {n}") for n in range(5)]
+        )
+        await world.advance(WEEK + 3 * HOUR)
+
+
+async def member_of(world: World, name: str, id: str) -> Node:
+    node = await world.start(name)
+    await node.enable()
+    await node.join(id, "chess")
+    return node
+
+
+def saved(world: World, name: str, target: Path, *, with_keys: bool = False) -> Saved:
+    return back_up(
+        world.place(name).directory, target, now=world.clock.now(), with_keys=with_keys
+    )
+
+
+def brought_back(world: World, source: Path, name: str, like: str = "owner") -> Restored:
+    """Restored for a node of this name, with the keys of another."""
+    place = world.place(name)
+    place.keys = world.place(like).keys
+    return restore(source, place.directory, random=lambda count: DEVICE[:count])
+
+
+def files(root: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(root).as_posix(): path.read_bytes()
+        for path in sorted(root.rglob("*"))
+        if path.is_file()
+    }
+
+
+async def texts(node: Node, id: str) -> list[bytes]:
+    return sorted(one.digest for one in await node.messages(id))
+
+
+# ----------------------------------------------------------------------------------------- one node
+
+
+async def test_a_running_node_is_backed_up_and_restored(world: World, tmp_path: Path) -> None:
+    node, id = await owner(world, weeks=2)
+    made = saved(world, "owner", tmp_path / "backup").manifest
+    here = world.place("owner").directory
+    (told,) = made.communities
+    assert (told.name, told.archives, told.generation) == ("chess", 2, 2)
+    assert (told.is_controlled, told.has_key, made.problems) == (True, False, ())
+    assert set(files(tmp_path / "backup")) == {
+        "manifest.json", "journal-1.sqlite3",
+        f"archives/{id}/1/data", f"archives/{id}/1/index.2", f"archives/{id}/1/2.torrent",
+    }  # fmt: skip
+    data = f"archives/{id}/1/data"
+    assert (tmp_path / "backup" / data).read_bytes() == (here / data).read_bytes()
+    assert (tmp_path / "backup").stat().st_mode & 0o077 == 0
+    assert brought_back(world, tmp_path / "backup", "copy").to_take_over == ("chess",)
+    copy = await world.start("copy")
+    assert await texts(copy, id) == await texts(node, id)
+    assert not (await copy.verify(id)).problems
+
+
+async def test_an_earlier_backup_gets_only_what_is_new(world: World, tmp_path: Path) -> None:
+    node, id = await owner(world, weeks=3)
+    target = tmp_path / "backup"
+    first = saved(world, "owner", target).manifest
+    data = target / "archives" / id / "1" / "data"
+    data.chmod(0o600)
+    before, size = data.read_bytes(), data.stat().st_size
+    await more(world, node, id)
+    second = saved(world, "owner", target)
+    journal = second.manifest.journal.size
+    assert second.manifest.number == first.number + 1
+    assert second.new - journal < 2 * PIECE_LENGTH
+    assert data.read_bytes()[:size] == before
+    assert set(files(target)) == {
+        "manifest.json", "journal-2.sqlite3",
+        f"archives/{id}/1/data", f"archives/{id}/1/index.4", f"archives/{id}/1/4.torrent",
+    }  # fmt: skip
+    third = saved(world, "owner", target)
+    assert third.new == third.manifest.journal.size, "nothing but the journal"
+
+
+async def test_a_part_stays_a_part_and_its_holes_stay_holes(world: World, tmp_path: Path) -> None:
+    _, id = await owner(world, weeks=4)
+    member = await member_of(world, "member", id)
+    await member.choose(id, Choice(is_latest=True))
+    await world.advance(HOUR)
+    target = tmp_path / "backup"
+    first = saved(world, "member", target).manifest
+    (kept,) = [one for one in first.files if one.path.endswith("/data")]
+    assert kept.runs == ((3 * PIECE_LENGTH, 4 * PIECE_LENGTH),)
+    assert first.problems == ()
+    await member.choose(id, Choice())
+    await world.advance(HOUR)
+    second = saved(world, "member", target).manifest
+    (kept,) = [one for one in second.files if one.path.endswith("/data")]
+    assert kept.runs == ((0, 4 * PIECE_LENGTH),)
+    assert second.problems == (), "what was a hole has been filled"
+    assert brought_back(world, target, "copy", "member").to_take_over == ()
+    copy = await world.start("copy")
+    assert await texts(copy, id) == await texts(member, id)
+    assert (await copy.snapshot(id)).condition == ""
+
+
+async def test_what_was_damaged_already_is_said(world: World, tmp_path: Path) -> None:
+    _, id = await owner(world, weeks=2)
+    folder = world.place("owner").directory / "archives" / id / "1"
+    data = bytearray((folder / "data").read_bytes())
+    data[5] ^= 1
+    (folder / "data").write_bytes(data)
+    (problem,) = saved(world, "owner", tmp_path / "one").manifest.problems
+    assert problem.endswith("1 pieces are not those of its info-hash")
+    (folder / "data").write_bytes(data[:PIECE_LENGTH])
+    (folder / "index.2").unlink()
+    problems = saved(world, "owner", tmp_path / "two").manifest.problems
+    assert ["shorter than what was committed" in one for one in problems].count(True) == 1
+    assert ["no file is there" in one for one in problems].count(True) == 1
+    (folder / "data").unlink()
+    assert saved(world, "owner", tmp_path / "three").manifest.problems
+    assert read_manifest(tmp_path / "three").problems
+
+
+async def test_damage_in_the_backup_is_healed_by_the_next_one(world: World, tmp_path: Path) -> None:
+    _, id = await owner(world, weeks=2)
+    target = tmp_path / "backup"
+    saved(world, "owner", target)
+    data = target / "archives" / id / "1" / "data"
+    sound = data.read_bytes()
+    data.write_bytes(sound[:7] + b"!!" + sound[9:])
+    with pytest.raises(BackupInvalidError, match="another hash") as raised:
+        brought_back(world, target, "copy")
+    assert raised.value.place == str(data)
+    assert not world.place("copy").directory.exists()
+    assert saved(world, "owner", target).manifest.problems == ()
+    assert data.read_bytes() == sound
+    assert brought_back(world, target, "copy").to_take_over == ("chess",)
+
+
+@pytest.mark.parametrize("number", [errno.EXDEV, errno.EOPNOTSUPP])
+async def test_where_the_system_cannot_copy_we_do(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    node, id = await owner(world)
+
+    def refused(*_: Any) -> int:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "copy_file_range", refused)
+    assert saved(world, "owner", tmp_path / "backup").manifest.problems == ()
+    brought_back(world, tmp_path / "backup", "copy")
+    assert await texts(await world.start("copy"), id) == await texts(node, id)
+
+
+# ------------------------------------------------------------------------------------- broken off
+
+
+async def test_what_was_broken_off_never_looks_whole(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At every write that there is: no backup, or the earlier one, and the next one is whole."""
+    node, id = await owner(world)
+    target, count = tmp_path / "backup", 0
+    saved(world, "owner", target)
+    await more(world, node, id)
+    replace, copy_file_range = Path.replace, os.copy_file_range
+
+    def failing_at(fatal: int) -> None:
+        def step() -> None:
+            nonlocal count
+            count += 1
+            if count == fatal:
+                raise OSError(errno.ENOSPC, "No space left on device")
+
+        def replacing(self: Path, other: Path) -> Path:
+            step()
+            return replace(self, other)
+
+        def copying(*arguments: Any) -> int:
+            step()
+            return copy_file_range(*arguments)
+
+        monkeypatch.setattr(Path, "replace", replacing)
+        monkeypatch.setattr(os, "copy_file_range", copying)
+
+    for is_first in (True, False):
+        fatal, is_over = 0, False
+        while not is_over:
+            fatal, count = fatal + 1, 0
+            place = tmp_path / f"{is_first}-{fatal}"
+            if not is_first:
+                shutil.copytree(target, place)
+            failing_at(fatal)
+            try:
+                saved(world, "owner", place)
+                is_over = True
+            except DataDirectoryError as error:
+                assert "No space left" in error.message
+            monkeypatch.undo()
+            if not is_over and is_first:
+                with pytest.raises(BackupInvalidError, match="was broken off"):
+                    restore(place, tmp_path / "never", random=bytes)
+            copy = tmp_path / f"copy-{is_first}-{fatal}"
+            if not is_first:  # The earlier one is as whole as it was.
+                told = restore(place, copy, random=bytes).manifest
+                assert told.number == (2 if is_over else 1)
+            if not is_over:
+                assert saved(world, "owner", place).manifest.communities[0].archives == 2
+        assert fatal > 4
+
+
+async def test_a_restoring_that_was_broken_off_is_begun_again(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await owner(world)
+    saved(world, "owner", tmp_path / "backup")
+
+    def refused(*_: Any) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "copy_file_range", refused)
+    with pytest.raises(DataDirectoryError, match="cannot be restored: No space left"):
+        brought_back(world, tmp_path / "backup", "copy")
+    assert not (world.place("copy").directory / "journal.sqlite3").exists()
+    monkeypatch.undo()
+    brought_back(world, tmp_path / "backup", "copy")
+    assert "unfinished" not in files(world.place("copy").directory)
+    with pytest.raises(DirectoryNotEmptyError):
+        brought_back(world, tmp_path / "backup", "copy")
+
+
+async def test_places_that_are_refused(world: World, tmp_path: Path) -> None:
+    await owner(world)
+    here, target = world.place("owner").directory, tmp_path / "backup"
+    for place in (here, here / "backup", here.parent):
+        with pytest.raises(DataDirectoryError, match="neither in the data directory nor around"):
+            saved(world, "owner", place)
+    full = tmp_path / "full"
+    full.mkdir()
+    (full / "thesis.txt").touch()
+    with pytest.raises(DirectoryNotEmptyError):
+        saved(world, "owner", full)
+    with pytest.raises(BackupInvalidError, match="there is no backup here"):
+        restore(full, tmp_path / "new", random=bytes)
+    saved(world, "owner", target)
+    with pytest.raises(DirectoryNotEmptyError):
+        restore(target, full, random=bytes)
+    with pytest.raises(DirectoryNotEmptyError):
+        restore(target, full / "thesis.txt", random=bytes)
+    with pytest.raises(DataDirectoryError, match="cannot be written"):
+        saved(world, "owner", full / "thesis.txt" / "x")
+    with pytest.raises(JournalMissingError):
+        back_up(tmp_path / "nowhere", tmp_path / "b2", now=0.0, with_keys=False)
+    with (target / "unfinished").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(DirectoryLockedError, match="another backup is being made"):
+            saved(world, "owner", target)
+
+
+def manifest_of(folder: Path) -> dict[str, Any]:
+    return dict(json.loads((folder / "manifest.json").read_text()))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"path": "../outside"}, {"path": "/etc/passwd"}, {"path": ""}, {"path": "a\0b"},
+        {"runs": [[5, 2]]}, {"runs": [[0, 10**12]]}, {"runs": [[4, 6], [5, 8]]}, {"size": "many"},
+        {"extra": 1},
+    ],
+    ids=str,
+)  # fmt: skip
+async def test_a_manifest_is_input(world: World, tmp_path: Path, changes: dict[str, Any]) -> None:
+    await owner(world)
+    target = tmp_path / "backup"
+    saved(world, "owner", target)
+    told = manifest_of(target)
+    told["files"][0] |= changes
+    (target / "manifest.json").write_text(json.dumps(told))
+    with pytest.raises(BackupInvalidError, match="cannot be read"):
+        restore(target, tmp_path / "new", random=bytes)
+    (target / "manifest.json").write_text("{")
+    with pytest.raises(BackupInvalidError, match="cannot be read"):
+        restore(target, tmp_path / "new", random=bytes)
+    (target / "manifest.json").write_text(json.dumps({**told, "format": 2}))
+    with pytest.raises(BackupInvalidError, match="by a newer version"):
+        restore(target, tmp_path / "new", random=bytes)
+    assert not (tmp_path / "new").exists()
+
+
+async def test_a_backup_with_a_lost_or_false_file_is_refused(world: World, tmp_path: Path) -> None:
+    _, id = await owner(world)
+    target = tmp_path / "backup"
+    made: Manifest = saved(world, "owner", target).manifest
+    (target / "archives" / id / "1" / "index.1").unlink()
+    with pytest.raises(BackupInvalidError, match="a file of the backup is damaged"):
+        restore(target, tmp_path / "new", random=bytes)
+    saved(world, "owner", target)
+    told, journal = manifest_of(target), target / "journal-2.sqlite3"
+    assert made.number == 1
+    journal.write_bytes(b"x" * journal.stat().st_size)
+    from hashlib import sha256  # noqa: PLC0415
+
+    told["journal"]["sha256"] = sha256(journal.read_bytes()).hexdigest()
+    (target / "manifest.json").write_text(json.dumps(told))
+    with pytest.raises(BackupInvalidError, match="the copy is damaged"):
+        restore(target, tmp_path / "new", random=bytes)
+
+
+# ---------------------------------------------------------------------------------- two of a kind
+
+
+async def test_a_restored_owner_follows_what_is_newer_before_it_announces(
+    world: World, tmp_path: Path
+) -> None:
+    """The old device has announced more since, and is lost; its members have everything."""
+    node, id = await owner(world)
+    saved(world, "owner", tmp_path / "backup")
+    member = await member_of(world, "member", id)
+    await more(world, node, id, 2)
+    announced, everything = (await node.snapshot(id)).announced_clock, await texts(node, id)
+    assert await texts(member, id) == everything
+    await world.stop("owner")
+    brought_back(world, tmp_path / "backup", "copy")
+    copy = await world.start("copy")
+    await world.advance(WEEK)
+    look = await copy.snapshot(id)
+    assert (look.is_control_node, look.condition) == (False, "restored from a backup")
+    assert await texts(copy, id) == everything
+    assert (await member.snapshot(id)).locator == look.locator
+    await copy.take_over(id)
+    await more(world, copy, id)
+    look = await copy.snapshot(id)
+    assert (look.is_control_node, look.condition) == (True, "")
+    assert look.announced_clock > announced
+    assert (await member.snapshot(id)).locator == look.locator
+    assert await texts(member, id) == await texts(copy, id)
+    assert len(await texts(copy, id)) == len(everything) + 5
+
+
+async def test_a_restored_owner_announces_nothing_old_while_the_other_still_runs(
+    world: World, tmp_path: Path
+) -> None:
+    node, id = await owner(world)
+    saved(world, "owner", tmp_path / "backup")
+    await more(world, node, id)
+    brought_back(world, tmp_path / "backup", "copy")
+    copy = await world.start("copy")
+    await more(world, node, id)
+    assert (await node.snapshot(id)).condition == ""
+    assert await texts(copy, id) == await texts(node, id)
+    await copy.take_over(id)
+    await more(world, copy, id)
+    old, new = await node.snapshot(id), await copy.snapshot(id)
+    assert (old.is_control_node, old.condition) == (False, "another device announces")
+    assert (new.is_control_node, new.condition) == (True, "")
+    assert old.locator == new.locator
+
+
+async def test_taken_over_at_once_it_still_hears_what_was_announced_since(
+    world: World, tmp_path: Path
+) -> None:
+    node, id = await owner(world)
+    saved(world, "owner", tmp_path / "backup")
+    await more(world, node, id)
+    everything, clock = await texts(node, id), (await node.snapshot(id)).announced_clock
+    member = await member_of(world, "member", id)
+    await world.advance(HOUR)
+    await world.stop("owner")
+    brought_back(world, tmp_path / "backup", "copy")
+    copy = await world.start("copy")
+    await copy.take_over(id)
+    await world.advance(WEEK)
+    if not (await copy.snapshot(id)).is_control_node:  # It has heard of more, and asks again.
+        assert (await copy.snapshot(id)).condition == "another device announces"
+        await copy.take_over(id)
+        await world.advance(WEEK)
+    look = await copy.snapshot(id)
+    assert look.announced_clock > clock
+    assert await texts(copy, id) == await texts(member, id) == everything
+
+
+# ------------------------------------------------------------------------------------------- runs
+
+
+def test_runs_are_counted_by_bytes() -> None:
+    runs = [(0, 4), (4, 6), (9, 12), (10, 11)]
+    others = [(1, 2), (5, 10)]
+    assert merged(runs) == [(0, 6), (9, 12)]
+    ours = {at for start, end in runs for at in range(start, end)}
+    theirs = {at for start, end in others for at in range(start, end)}
+    left = [at for start, end in without(merged(runs), others) for at in range(start, end)]
+    assert left == sorted(ours - theirs)
+    assert without(runs, []) == runs
