@@ -170,6 +170,10 @@ async def _peers(node: Node, id: str, _: Arguments) -> Arguments:
     return {"peers": [asdict(one) for one in await node.peers(id)]}
 
 
+async def _address(node: Node, _: str, __: Arguments) -> Arguments:
+    return {"address": node.address}
+
+
 VERBS: Final[Mapping[str, Verb]] = {
     "create": _create,
     "claim": _claim,
@@ -190,4 +194,5 @@ VERBS: Final[Mapping[str, Verb]] = {
     "try_again": _try_again,
     "look": _look,
     "peers": _peers,
+    "address": _address,
 }

@@ -357,6 +357,11 @@ class Node(Announcing):
         found = await self.snapshot(id)
         return self._tools.carrier.peers(found.locator) if found.locator else ()
 
+    @property
+    def address(self) -> str:
+        """Where a process on this machine reaches the network of files; empty for nowhere."""
+        return self._tools.carrier.address
+
     async def drawing(self, id: str) -> Drawing:
         """The community's lifecycle with the way it took; shows itself in Jupyter."""
         return Drawing(COMMUNITY, await self.engine.run(lambda tx: way_of(tx, id)))

@@ -23,6 +23,20 @@ LOCAL, PRIVATE, PUBLIC = Network.LOCAL, Network.PRIVATE, Network.PUBLIC
 
 
 @pytest.mark.parametrize(
+    ("settings", "address"),
+    [
+        ({}, "127.0.0.1:7"),
+        ({"network": PRIVATE}, "127.0.0.1:7"),
+        ({"network": PRIVATE, "interface": "0.0.0.0"}, "127.0.0.1:7"),
+        ({"network": PRIVATE, "interface": "::"}, "[::1]:7"),
+        ({"network": PRIVATE, "interface": "192.0.2.7"}, "192.0.2.7:7"),
+    ],
+)
+def test_where_this_machine_reaches_a_node(settings: dict[str, Any], address: str) -> None:
+    assert Settings(**settings).reached_at(7) == address
+
+
+@pytest.mark.parametrize(
     ("settings", "words"),
     [
         ({"port": -1}, "there is no port -1"),

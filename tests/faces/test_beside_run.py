@@ -16,7 +16,9 @@ import pytest
 from tests.chat.sample_exports import CHANNEL, export, message
 from workflow.adapters.clock.system import SystemClock
 from workflow.cli.asking import Asking, Own, Remote, carried_out, holding
+from workflow.cli.networking import Networking, Reach
 from workflow.cli.place import node_at, ports
+from workflow.cli.selftest import reaching_for
 from workflow.commanding import perform
 from workflow.engine.inbox import Inbox, serve
 from workflow.errors import (
@@ -230,6 +232,32 @@ async def test_who_asked_learns_that_the_process_has_ended(tmp_path: Path) -> No
         await node.jobs.end()
     with pytest.raises(WorkFailedError, match="has ended"):
         await asked
+
+
+# --------------------------------------------------------------------------------------- selftest
+
+
+@pytest.mark.parametrize(
+    ("address", "given", "reached"),
+    [
+        ("127.0.0.1:5", {}, ("local", "0", ["127.0.0.1:5"])),
+        ("192.0.2.7:5", {}, ("private", "0", ["192.0.2.7:5"])),
+        ("[::1]:5", {"network": Reach.PRIVATE}, ("private", "0", ["[::1]:5"])),
+        ("127.0.0.1:5", {"listen": "127.0.0.1:5"}, ("local", "127.0.0.1:0", ["127.0.0.1:5"])),
+        ("127.0.0.1:5", {"network": Reach.PUBLIC}, ("public", "0", None)),
+        ("127.0.0.1:5", {"peer": ["127.0.0.2:9"]}, ("local", "0", ["127.0.0.2:9"])),
+        ("", {}, ("local", "0", None)),
+    ],
+)
+def test_a_stranger_has_a_way_to_who_runs(
+    address: str, given: dict[str, Any], reached: tuple[str, str, list[str] | None]
+) -> None:
+    found = reaching_for(address, Networking(**given))
+    assert (found.network, found.listen, found.peer) == reached
+
+
+async def test_a_node_without_networks_is_reached_nowhere(asking: Asking) -> None:
+    assert (await asking("address"))["address"].startswith("127.0.0.1:")
 
 
 # ------------------------------------------------------------------------------------------- jobs

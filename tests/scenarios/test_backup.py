@@ -14,8 +14,10 @@ from typing import Any
 import pytest
 
 from workflow.archive.pieces import PIECE_LENGTH
+from workflow.assembly import read_journal
 from workflow.backup import Manifest, Restored, Saved, back_up, read_manifest, restore
 from workflow.backup.saving import merged, without
+from workflow.engine.reading import ReadOnlyJournal
 from workflow.errors import (
     BackupInvalidError,
     DataDirectoryError,
@@ -67,9 +69,7 @@ async def member_of(world: World, name: str, id: str) -> Node:
 
 
 def saved(world: World, name: str, target: Path, *, with_keys: bool = False) -> Saved:
-    return back_up(
-        world.place(name).directory, target, now=world.clock.now(), with_keys=with_keys
-    )
+    return back_up(world.place(name).directory, target, now=world.clock.now(), with_keys=with_keys)
 
 
 def brought_back(world: World, source: Path, name: str, like: str = "owner") -> Restored:
@@ -164,7 +164,7 @@ async def test_what_was_damaged_already_is_said(world: World, tmp_path: Path) ->
     data[5] ^= 1
     (folder / "data").write_bytes(data)
     (problem,) = saved(world, "owner", tmp_path / "one").manifest.problems
-    assert problem.endswith("1 pieces are not those of its info-hash")
+    assert problem.endswith("data: pieces that are not those of its info-hash: 1")
     (folder / "data").write_bytes(data[:PIECE_LENGTH])
     (folder / "index.2").unlink()
     problems = saved(world, "owner", tmp_path / "two").manifest.problems
@@ -315,31 +315,50 @@ def manifest_of(folder: Path) -> dict[str, Any]:
     return dict(json.loads((folder / "manifest.json").read_text()))
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"path": "../outside"}, {"path": "/etc/passwd"}, {"path": ""}, {"path": "a\0b"},
-        {"runs": [[5, 2]]}, {"runs": [[0, 10**12]]}, {"runs": [[4, 6], [5, 8]]}, {"size": "many"},
-        {"extra": 1},
-    ],
-    ids=str,
-)  # fmt: skip
-async def test_a_manifest_is_input(world: World, tmp_path: Path, changes: dict[str, Any]) -> None:
+CHANGES: list[dict[str, Any]] = [
+    {"path": "../outside"}, {"path": "/etc/passwd"}, {"path": ""}, {"path": "a\0b"},
+    {"runs": [[5, 2]]}, {"runs": [[0, 10**12]]}, {"runs": [[4, 6], [5, 8]]}, {"size": "many"},
+]  # fmt: skip
+
+
+async def test_a_manifest_is_input(world: World, tmp_path: Path) -> None:
     await owner(world)
     target = tmp_path / "backup"
     saved(world, "owner", target)
     told = manifest_of(target)
-    told["files"][0] |= changes
-    (target / "manifest.json").write_text(json.dumps(told))
-    with pytest.raises(BackupInvalidError, match="cannot be read"):
-        restore(target, tmp_path / "new", random=bytes)
-    (target / "manifest.json").write_text("{")
-    with pytest.raises(BackupInvalidError, match="cannot be read"):
-        restore(target, tmp_path / "new", random=bytes)
+    changed = [{**told, "files": [told["files"][0] | change]} for change in CHANGES]
+    for text in ("{", "[]", '"x"', *map(json.dumps, changed)):
+        (target / "manifest.json").write_text(text)
+        with pytest.raises(BackupInvalidError, match="cannot be read"):
+            restore(target, tmp_path / "new", random=bytes)
     (target / "manifest.json").write_text(json.dumps({**told, "format": 2}))
     with pytest.raises(BackupInvalidError, match="by a newer version"):
         restore(target, tmp_path / "new", random=bytes)
     assert not (tmp_path / "new").exists()
+
+
+async def test_what_was_retired_meanwhile_is_taken_from_a_later_moment(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first look at the journal is of a moment whose files have gone since."""
+    node, id = await owner(world)
+    with read_journal(world.place("owner").directory / "journal.sqlite3") as journal:
+        journal.copy_to(tmp_path / "then")
+    await more(world, node, id)
+    looks: list[Path] = []
+    now = ReadOnlyJournal.copy_to
+
+    def copy_to(self: ReadOnlyJournal, target: Path) -> None:
+        looks.append(target)
+        if len(looks) == 1:
+            shutil.copy(tmp_path / "then", target)
+        else:
+            now(self, target)
+
+    monkeypatch.setattr(ReadOnlyJournal, "copy_to", copy_to)
+    made = saved(world, "owner", tmp_path / "backup").manifest
+    assert len(looks) == 2
+    assert (made.problems, made.communities[0].generation) == ((), 2)
 
 
 async def test_a_backup_with_a_lost_or_false_file_is_refused(world: World, tmp_path: Path) -> None:
@@ -425,10 +444,11 @@ async def test_taken_over_at_once_it_still_hears_what_was_announced_since(
     copy = await world.start("copy")
     await copy.take_over(id)
     await world.advance(WEEK)
-    if not (await copy.snapshot(id)).is_control_node:  # It has heard of more, and asks again.
-        assert (await copy.snapshot(id)).condition == "another device announces"
-        await copy.take_over(id)
-        await world.advance(WEEK)
+    look = await copy.snapshot(id)
+    assert (look.is_control_node, look.condition) == (False, "another device announces")
+    assert await texts(copy, id) == everything, "it has fetched what it did not know of"
+    await copy.take_over(id)
+    await world.advance(WEEK)
     look = await copy.snapshot(id)
     assert look.announced_clock > clock
     assert await texts(copy, id) == await texts(member, id) == everything

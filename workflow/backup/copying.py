@@ -49,16 +49,12 @@ def copy_runs(
         os.close(reading)
 
 
-def _copied_by_system(
-    reading: int, writing: int, run: Run, tell: Callable[[int], None]
-) -> int:
+def _copied_by_system(reading: int, writing: int, run: Run, tell: Callable[[int], None]) -> int:
     """Where it stopped: at the end of the run, at that of the file, or where it cannot."""
     offset, end = run
     while offset < end:
         try:
-            count = os.copy_file_range(
-                reading, writing, min(AT_ONCE, end - offset), offset, offset
-            )
+            count = os.copy_file_range(reading, writing, min(AT_ONCE, end - offset), offset, offset)
         except OSError as error:
             if error.errno in NOT_SO:
                 return offset

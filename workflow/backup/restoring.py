@@ -87,7 +87,9 @@ def _refuse_if_not_empty(data_dir: Path) -> None:
     if not data_dir.exists() or (data_dir / UNFINISHED).exists():
         return
     if not data_dir.is_dir() or {path.name for path in data_dir.iterdir()} - OWN_FILES:
-        raise DirectoryNotEmptyError("a backup is restored into an empty place", place=str(data_dir))
+        raise DirectoryNotEmptyError(
+            "a backup is restored into an empty place", place=str(data_dir)
+        )
 
 
 def _check(source: Path, manifest: Manifest, progress: Progress) -> None:

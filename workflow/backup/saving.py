@@ -204,7 +204,9 @@ class _Saving:
     def _runs(self, tx: Transaction, whole: Generation, newest: Generation) -> list[Run]:
         """What of a lineage's ``data`` is on this disk."""
         here = self._store.archives_here(tx, whole)
-        runs = [(one.offset, one.offset + one.size) for one in self._store.archives_here(tx, newest)]
+        runs = [
+            (one.offset, one.offset + one.size) for one in self._store.archives_here(tx, newest)
+        ]
         if len(here) == len(self._store.archives_of(tx, whole)):
             runs.append((0, whole.data_length))  # With what may lie between archives.
         return merged(runs)
@@ -268,7 +270,7 @@ class _Saving:
             digest, wrong = self._hashed(path, part)
         if wrong:
             self._problems.append(
-                f"{self._source(path)}: {len(wrong)} pieces are not those of its info-hash"
+                f"{self._source(path)}: pieces that are not those of its info-hash: {len(wrong)}"
             )
         return Kept(part.path, part.size, part.runs, digest)
 

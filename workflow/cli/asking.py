@@ -124,8 +124,13 @@ async def answer_waiting(data_dir: Path, inbox: Inbox) -> None:
 
 
 @asynccontextmanager
-async def acting(data_dir: Path, networking: Networking) -> AsyncGenerator[Asking, None]:
-    """Whoever runs on this data directory, or, for as long as this lasts, a node of our own."""
+async def acting(
+    data_dir: Path, networking: Networking, *, is_for_us_too: bool = False
+) -> AsyncGenerator[Asking, None]:
+    """Whoever runs on this data directory, or, for as long as this lasts, a node of our own.
+
+    Whoever runs has networks of its own; that is told, unless they were named for something else.
+    """
     from functools import partial  # noqa: PLC0415
 
     from workflow.adapters.clock.system import SystemClock  # noqa: PLC0415
@@ -138,7 +143,7 @@ async def acting(data_dir: Path, networking: Networking) -> AsyncGenerator[Askin
         refuse_if_held(data_dir)  # Before the networks are loaded.
         node = acting_node_at(data_dir, networking)
     except DirectoryLockedError:
-        if networking != Networking():
+        if networking != Networking() and not is_for_us_too:
             note("Somebody runs on this data directory already: its networks count, not yours.")
         yield Remote(data_dir)
         return

@@ -166,7 +166,6 @@ def adopt(
     if its whole id is given. Where 'run' is there, it reads the files; Ctrl-C ends it, and nothing
     is adopted then.
     """
-
     import asyncio  # noqa: PLC0415 - as all here, when it is needed.
 
     async def work() -> None:

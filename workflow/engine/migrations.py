@@ -58,9 +58,7 @@ def _versions(connection: sqlite3.Connection) -> dict[str, int]:
     return dict(connection.execute("SELECT component, number FROM schema_version"))
 
 
-def _refuse_newer(
-    applied: Mapping[str, int], migrations: Sequence[Migration], place: str
-) -> None:
+def _refuse_newer(applied: Mapping[str, int], migrations: Sequence[Migration], place: str) -> None:
     for component, newest in newest_numbers(migrations).items():
         if applied.get(component, 0) > newest:
             raise JournalNewerError(
