@@ -101,15 +101,16 @@ def open_node(
         journal.close()
         lock.release()
 
-    return Node(
+    node = Node(
         engine,
         tools,
         Links(engine, tools, run),
         device=device,
         catch_up=timing.catch_up,
         close=close,
-        kept_journal=journal.kept,
     )
+    node.kept_journal = journal.kept
+    return node
 
 
 def read_journal(path: Path) -> ReadOnlyJournal:

@@ -23,18 +23,26 @@ from workflow.engine.working import ended
 from workflow.errors import NotControlNodeError
 from workflow.identity import public_key_of
 from workflow.importing import Batch, Before, Importer, ImportReport, Item, archived_weeks
+from workflow.jobs import Jobs
 from workflow.ports.records import Channel, Community, Place, StoredMessage
 from workflow.ports.work import Transaction
 from workflow.stored import Pages
 
 
 class Library:
-    """The verbs of a node that concern what is kept, not who keeps it."""
+    """The verbs of a node that concern what is kept, not who keeps it.
+
+    ``kept_journal`` is where the journal of before was copied to, when opening this node has
+    brought it up to date.
+    """
+
+    kept_journal: Path | None = None
 
     def __init__(self, engine: Engine, tools: Tools) -> None:
         self.engine = engine
         self._tools = tools
         self._store = tools.store
+        self.jobs = Jobs()
         self._importing = asyncio.Lock()
         self._adopting = asyncio.Lock()
 
@@ -172,6 +180,17 @@ class Library:
         pages = Pages(self._tools, id)
         page = await self.engine.run(lambda tx: pages.read(tx, after))
         return await asyncio.to_thread(pages.fill, page)
+
+    async def set_key_saved(self, id: str) -> None:
+        """A person has the community's private key in another place, too: ``status`` is content.
+
+        Raises ``UnknownCommunityError``.
+        """
+
+        def writes(tx: Transaction) -> None:
+            self._store.set_key_saved(tx, id, self._store.community(tx, id).control_key)
+
+        await self.engine.run(writes)
 
     async def add_ratchet_key(self, id: str, key: RatchetKey) -> None:
         """A key of an encrypted community has arrived: what waited for it goes on."""

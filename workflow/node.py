@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable
 from enum import Enum
-from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
@@ -25,7 +24,6 @@ from workflow.engine.engine import Engine
 from workflow.engine.rows import Outcome, Recorded, Request
 from workflow.errors import ChoiceRefusedError, NotControlNodeError
 from workflow.identity import public_key_of
-from workflow.jobs import Jobs
 from workflow.links import Links
 from workflow.ports.carrier import Peer
 from workflow.ports.records import ALL, Choice, Community
@@ -61,12 +59,8 @@ class Node(Announcing):
         device: str,
         catch_up: float,
         close: Callable[[], None],
-        kept_journal: Path | None = None,
     ) -> None:
         super().__init__(engine, tools, links)
-        self.kept_journal: Final = kept_journal
-        """Where the journal of before lies, when opening this node has brought it up to date."""
-        self.jobs: Final = Jobs()
         self._device = device
         self._catch_up = catch_up
         self._close = close
@@ -129,8 +123,7 @@ class Node(Announcing):
 
         ``interval`` and ``reannounce_after`` are seconds, None turns the timer off. ``key`` is a
         public key (33 bytes) whose private key is in the key store; without that and a private
-        key, a new one is made. Whoever gives a private key has it; of another one ``status`` says
-        that it is not saved, until ``set_key_saved``. Raises ``KeyFileError``.
+        key, a new one is made, which nobody has saved yet. Raises ``KeyFileError``.
         """
         keys = self._tools.keys
         if private_key is not None:
@@ -275,17 +268,6 @@ class Node(Announcing):
 
         await self.engine.look(COMMUNITY.name, id, writes)
 
-    async def set_key_saved(self, id: str) -> None:
-        """A person has the community's private key in another place, too.
-
-        Raises ``UnknownCommunityError``.
-        """
-
-        def writes(tx: Transaction) -> None:
-            self._store.set_key_saved(tx, id, self._store.community(tx, id).control_key)
-
-        await self.engine.run(writes)
-
     async def remove_key(self, id: str) -> None:
         """Forget the community's private key; whatever needs it ends at once."""
         known = await self.engine.run(lambda tx: self._store.community(tx, id))
@@ -356,11 +338,6 @@ class Node(Announcing):
         """Who is connected on the network of files for this community's archives."""
         found = await self.snapshot(id)
         return self._tools.carrier.peers(found.locator) if found.locator else ()
-
-    @property
-    def address(self) -> str:
-        """Where a process on this machine reaches the network of files; empty for nowhere."""
-        return self._tools.carrier.address
 
     async def drawing(self, id: str) -> Drawing:
         """The community's lifecycle with the way it took; shows itself in Jupyter."""

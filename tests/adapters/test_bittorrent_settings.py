@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from workflow.adapters.carrier.bittorrent.settings import (
 from workflow.errors import ConfigurationError
 
 ROOT = Path(__file__).resolve().parents[2]
+ANY = IPv4Address(0)
 LOCAL, PRIVATE, PUBLIC = Network.LOCAL, Network.PRIVATE, Network.PUBLIC
 
 
@@ -27,7 +29,7 @@ LOCAL, PRIVATE, PUBLIC = Network.LOCAL, Network.PRIVATE, Network.PUBLIC
     [
         ({}, "127.0.0.1:7"),
         ({"network": PRIVATE}, "127.0.0.1:7"),
-        ({"network": PRIVATE, "interface": "0.0.0.0"}, "127.0.0.1:7"),
+        ({"network": PRIVATE, "interface": str(ANY)}, "127.0.0.1:7"),
         ({"network": PRIVATE, "interface": "::"}, "[::1]:7"),
         ({"network": PRIVATE, "interface": "192.0.2.7"}, "192.0.2.7:7"),
     ],

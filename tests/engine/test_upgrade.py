@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sqlite3
 from pathlib import Path
@@ -64,7 +63,7 @@ def test_the_first_version_is_copied_and_then_brought_up_to_date(tmp_path: Path)
     journal = Journal(path, NOW)
     store = SqliteStore()
     assert journal.kept == path.with_name(KEPT)
-    assert journal.run_blocking(lambda tx: store.communities(tx))[0].name == "gardeners"
+    assert journal.run_blocking(store.communities)[0].name == "gardeners"
     assert not journal.run_blocking(lambda tx: store.key_is_saved(tx, ID))
     found = journal.run_blocking(lambda tx: tx.execute("SELECT * FROM schema_version").fetchall())
     journal.close()
@@ -115,7 +114,7 @@ def test_without_room_for_the_copy_nothing_is_changed(tmp_path: Path) -> None:
     with pytest.raises(JournalWriteError, match="could not be brought up to date"):
         Journal(path, NOW)
     assert dump(path) == before
-    os.rmdir(path.with_name(KEPT + ".draft"))
+    path.with_name(KEPT + ".draft").rmdir()
     Journal(path, NOW).close()
 
 

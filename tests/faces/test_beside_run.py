@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -179,7 +179,7 @@ async def imported_into(node: Node, id: str, path: str) -> int:
 async def test_who_breaks_off_ends_the_import_and_what_was_imported_stays(
     runner: Node, tmp_path: Path
 ) -> None:
-    id, count = await id_of(runner), 12_000
+    id, count = await id_of(runner), 8_000
     path = said(tmp_path, *map(line, range(count)))
     working = asyncio.create_task(imported(Own(runner), id, path))
     await until(lambda: any(one.progress[0] for one in runner.jobs._begun.values()))
@@ -191,6 +191,20 @@ async def test_who_breaks_off_ends_the_import_and_what_was_imported_stays(
     assert again["known"] > 0
     assert again["new"] > 0
     assert again["known"] + again["new"] == count
+
+
+async def test_who_breaks_off_ends_what_somebody_else_does(
+    runner: Node, asking: Asking, tmp_path: Path
+) -> None:
+    id = await id_of(runner)
+    async with runner._importing:  # Another import is under way.
+        working = asyncio.create_task(imported(asking, id, said(tmp_path, line(1))))
+        await until(lambda: bool(runner.jobs._begun))
+        working.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await working
+    assert not runner.jobs._begun
+    assert await runner.messages(id) == []
 
 
 class Endless:
@@ -216,8 +230,8 @@ def iter_of(raw: bytes) -> Any:
     return BytesIO(raw)
 
 
-async def until(is_so: Any) -> None:
-    while not is_so():
+async def until(is_so: Callable[[], bool]) -> None:
+    while not is_so():  # noqa: ASYNC110 - what is waited for tells nobody.
         await asyncio.sleep(0.01)
 
 
@@ -227,7 +241,7 @@ async def test_who_asked_learns_that_the_process_has_ended(tmp_path: Path) -> No
         id = await node.create_community("chess", private_key=KEY)
         blocking = asyncio.create_task(node.import_items(id, Endless()))
         asked = asyncio.create_task(imported(Remote(data_dir), id, said(tmp_path, line(1))))
-        await until(lambda: node.jobs._begun)
+        await until(lambda: bool(node.jobs._begun))
         blocking.cancel()
         await node.jobs.end()
     with pytest.raises(WorkFailedError, match="has ended"):

@@ -16,8 +16,8 @@ from tests.faces.command_line import COMMAND, ROOT, CommandLine, Started, enviro
 
 COMMANDS = [
     "demo", "run", "announce", "join", "fetch", "peers", "selftest", "status", "why", "history",
-    "send", "diagram", "verify", "messages", "export", "adopt", "backup", "restore", "inspect", "check", "community",
-    "archive", "announcement", "import",
+    "send", "diagram", "verify", "messages", "export", "adopt", "backup", "restore", "inspect",
+    "check", "community", "archive", "announcement", "import",
 ]  # fmt: skip
 
 

@@ -1,21 +1,25 @@
-"""Backups: made while the node runs, checked, restored as another device that waits for a word."""
+"""Backups: made while the node runs, checked, never whole unless they are, and restored."""
 
 from __future__ import annotations
 
 import errno
 import fcntl
+import itertools
 import json
 import os
 import shutil
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.scenarios.backed_up import brought_back, files, member_of, more, owner, saved, texts
 from workflow.archive.pieces import PIECE_LENGTH
 from workflow.assembly import read_journal
-from workflow.backup import Manifest, Restored, Saved, back_up, read_manifest, restore
+from workflow.backup import Manifest, back_up, read_manifest, restore
 from workflow.backup.saving import merged, without
 from workflow.engine.reading import ReadOnlyJournal
 from workflow.errors import (
@@ -25,13 +29,8 @@ from workflow.errors import (
     DirectoryNotEmptyError,
     JournalMissingError,
 )
-from workflow.node import Node
 from workflow.ports.records import Choice
-from workflow.testing.world import HOUR, WEEK, World, text_message
-
-TOPIC = b"chat"
-KEY = bytes(range(1, 33))
-DEVICE = bytes(range(16))
+from workflow.testing.world import HOUR, World
 
 
 @pytest.fixture
@@ -40,55 +39,6 @@ async def world(tmp_path: Path) -> AsyncGenerator[World, None]:
     yield world
     assert world.violations() == []
     await world.close()
-
-
-async def owner(world: World, weeks: int = 1) -> tuple[Node, str]:
-    node = await world.start("owner")
-    await node.enable()
-    id = await node.create_community("chess", private_key=KEY)
-    await node.add_topic(id, TOPIC)
-    await more(world, node, id, weeks)
-    return node, id
-
-
-async def more(world: World, node: Node, id: str, weeks: int = 1) -> None:
-    """Some weeks of messages, archived and announced."""
-    for _ in range(weeks):
-        now = world.clock.now()
-        await node.add_messages(
-            id, [text_message(TOPIC, now + n * HOUR, f"{now} {n}") for n in range(5)]
-        )
-        await world.advance(WEEK + 3 * HOUR)
-
-
-async def member_of(world: World, name: str, id: str) -> Node:
-    node = await world.start(name)
-    await node.enable()
-    await node.join(id, "chess")
-    return node
-
-
-def saved(world: World, name: str, target: Path, *, with_keys: bool = False) -> Saved:
-    return back_up(world.place(name).directory, target, now=world.clock.now(), with_keys=with_keys)
-
-
-def brought_back(world: World, source: Path, name: str, like: str = "owner") -> Restored:
-    """Restored for a node of this name, with the keys of another."""
-    place = world.place(name)
-    place.keys = world.place(like).keys
-    return restore(source, place.directory, random=lambda count: DEVICE[:count])
-
-
-def files(root: Path) -> dict[str, bytes]:
-    return {
-        path.relative_to(root).as_posix(): path.read_bytes()
-        for path in sorted(root.rglob("*"))
-        if path.is_file()
-    }
-
-
-async def texts(node: Node, id: str) -> list[bytes]:
-    return sorted(one.digest for one in await node.messages(id))
 
 
 # ----------------------------------------------------------------------------------------- one node
@@ -209,58 +159,67 @@ async def test_where_the_system_cannot_copy_we_do(
 # ------------------------------------------------------------------------------------- broken off
 
 
-async def test_what_was_broken_off_never_looks_whole(
+@contextmanager
+def full_disk(monkeypatch: pytest.MonkeyPatch, at: int) -> Iterator[None]:
+    """A disk that takes nothing at the ``at``-th time that a file is copied or put in place."""
+    replace, copy_file_range, times = Path.replace, os.copy_file_range, itertools.count(1)
+
+    def step() -> None:
+        if next(times) == at:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    def replacing(self: Path, other: Path) -> Path:
+        step()
+        return replace(self, other)
+
+    def copying(*arguments: Any) -> int:
+        step()
+        return copy_file_range(*arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", replacing)
+        patched.setattr(os, "copy_file_range", copying)
+        yield
+
+
+async def test_a_first_backup_that_was_broken_off_is_none(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """At every write that there is: no backup, or the earlier one, and the next one is whole."""
+    """At every write that there is; and the next one is whole."""
+    await owner(world)
+    for at in range(1, 6):  # Journal, index, .torrent, data, manifest.
+        target = tmp_path / str(at)
+        with (
+            full_disk(monkeypatch, at),
+            pytest.raises(DataDirectoryError, match="cannot be written: No space left"),
+        ):
+            saved(world, "owner", target)
+        with pytest.raises(BackupInvalidError, match="was broken off"):
+            restore(target, tmp_path / "never", random=bytes)
+        assert saved(world, "owner", target).manifest.problems == ()
+        assert restore(target, tmp_path / f"copy-{at}", random=bytes).manifest.number == 1
+    with full_disk(monkeypatch, 6):
+        saved(world, "owner", tmp_path / "6")
+
+
+async def test_a_later_backup_that_was_broken_off_leaves_the_earlier_one(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     node, id = await owner(world)
-    target, count = tmp_path / "backup", 0
-    saved(world, "owner", target)
+    saved(world, "owner", tmp_path / "backup")
     await more(world, node, id)
-    replace, copy_file_range = Path.replace, os.copy_file_range
-
-    def failing_at(fatal: int) -> None:
-        def step() -> None:
-            nonlocal count
-            count += 1
-            if count == fatal:
-                raise OSError(errno.ENOSPC, "No space left on device")
-
-        def replacing(self: Path, other: Path) -> Path:
-            step()
-            return replace(self, other)
-
-        def copying(*arguments: Any) -> int:
-            step()
-            return copy_file_range(*arguments)
-
-        monkeypatch.setattr(Path, "replace", replacing)
-        monkeypatch.setattr(os, "copy_file_range", copying)
-
-    for is_first in (True, False):
-        fatal, is_over = 0, False
-        while not is_over:
-            fatal, count = fatal + 1, 0
-            place = tmp_path / f"{is_first}-{fatal}"
-            if not is_first:
-                shutil.copytree(target, place)
-            failing_at(fatal)
-            try:
-                saved(world, "owner", place)
-                is_over = True
-            except DataDirectoryError as error:
-                assert "No space left" in error.message
-            monkeypatch.undo()
-            if not is_over and is_first:
-                with pytest.raises(BackupInvalidError, match="was broken off"):
-                    restore(place, tmp_path / "never", random=bytes)
-            copy = tmp_path / f"copy-{is_first}-{fatal}"
-            if not is_first:  # The earlier one is as whole as it was.
-                told = restore(place, copy, random=bytes).manifest
-                assert told.number == (2 if is_over else 1)
-            if not is_over:
-                assert saved(world, "owner", place).manifest.communities[0].archives == 2
-        assert fatal > 4
+    for at in range(1, 6):
+        target = tmp_path / str(at)
+        shutil.copytree(tmp_path / "backup", target)
+        with full_disk(monkeypatch, at), pytest.raises(DataDirectoryError, match="No space left"):
+            saved(world, "owner", target)
+        told = restore(target, tmp_path / f"earlier-{at}", random=bytes).manifest
+        assert (told.number, told.communities[0].archives) == (1, 1)
+        saved(world, "owner", target)
+        told = restore(target, tmp_path / f"later-{at}", random=bytes).manifest
+        assert (told.number, told.communities[0].archives) == (2, 2)
+    with full_disk(monkeypatch, 6):
+        saved(world, "owner", tmp_path / "backup")
 
 
 async def test_a_restoring_that_was_broken_off_is_begun_again(
@@ -279,7 +238,8 @@ async def test_a_restoring_that_was_broken_off_is_begun_again(
     monkeypatch.undo()
     brought_back(world, tmp_path / "backup", "copy")
     assert "unfinished" not in files(world.place("copy").directory)
-    with pytest.raises(DirectoryNotEmptyError):
+    (world.place("copy").directory / "unfinished").touch()
+    with pytest.raises(DirectoryNotEmptyError):  # Whatever is said there: it has a journal.
         brought_back(world, tmp_path / "backup", "copy")
 
 
@@ -316,7 +276,8 @@ def manifest_of(folder: Path) -> dict[str, Any]:
 
 
 CHANGES: list[dict[str, Any]] = [
-    {"path": "../outside"}, {"path": "/etc/passwd"}, {"path": ""}, {"path": "a\0b"},
+    {"path": "archives/../../outside"}, {"path": "inbox.sqlite3"}, {"path": "/etc/passwd"},
+    {"path": ""}, {"path": "keys/a\0b"},
     {"runs": [[5, 2]]}, {"runs": [[0, 10**12]]}, {"runs": [[4, 6], [5, 8]]}, {"size": "many"},
 ]  # fmt: skip
 
@@ -372,86 +333,10 @@ async def test_a_backup_with_a_lost_or_false_file_is_refused(world: World, tmp_p
     told, journal = manifest_of(target), target / "journal-2.sqlite3"
     assert made.number == 1
     journal.write_bytes(b"x" * journal.stat().st_size)
-    from hashlib import sha256  # noqa: PLC0415
-
     told["journal"]["sha256"] = sha256(journal.read_bytes()).hexdigest()
     (target / "manifest.json").write_text(json.dumps(told))
     with pytest.raises(BackupInvalidError, match="the copy is damaged"):
         restore(target, tmp_path / "new", random=bytes)
-
-
-# ---------------------------------------------------------------------------------- two of a kind
-
-
-async def test_a_restored_owner_follows_what_is_newer_before_it_announces(
-    world: World, tmp_path: Path
-) -> None:
-    """The old device has announced more since, and is lost; its members have everything."""
-    node, id = await owner(world)
-    saved(world, "owner", tmp_path / "backup")
-    member = await member_of(world, "member", id)
-    await more(world, node, id, 2)
-    announced, everything = (await node.snapshot(id)).announced_clock, await texts(node, id)
-    assert await texts(member, id) == everything
-    await world.stop("owner")
-    brought_back(world, tmp_path / "backup", "copy")
-    copy = await world.start("copy")
-    await world.advance(WEEK)
-    look = await copy.snapshot(id)
-    assert (look.is_control_node, look.condition) == (False, "restored from a backup")
-    assert await texts(copy, id) == everything
-    assert (await member.snapshot(id)).locator == look.locator
-    await copy.take_over(id)
-    await more(world, copy, id)
-    look = await copy.snapshot(id)
-    assert (look.is_control_node, look.condition) == (True, "")
-    assert look.announced_clock > announced
-    assert (await member.snapshot(id)).locator == look.locator
-    assert await texts(member, id) == await texts(copy, id)
-    assert len(await texts(copy, id)) == len(everything) + 5
-
-
-async def test_a_restored_owner_announces_nothing_old_while_the_other_still_runs(
-    world: World, tmp_path: Path
-) -> None:
-    node, id = await owner(world)
-    saved(world, "owner", tmp_path / "backup")
-    await more(world, node, id)
-    brought_back(world, tmp_path / "backup", "copy")
-    copy = await world.start("copy")
-    await more(world, node, id)
-    assert (await node.snapshot(id)).condition == ""
-    assert await texts(copy, id) == await texts(node, id)
-    await copy.take_over(id)
-    await more(world, copy, id)
-    old, new = await node.snapshot(id), await copy.snapshot(id)
-    assert (old.is_control_node, old.condition) == (False, "another device announces")
-    assert (new.is_control_node, new.condition) == (True, "")
-    assert old.locator == new.locator
-
-
-async def test_taken_over_at_once_it_still_hears_what_was_announced_since(
-    world: World, tmp_path: Path
-) -> None:
-    node, id = await owner(world)
-    saved(world, "owner", tmp_path / "backup")
-    await more(world, node, id)
-    everything, clock = await texts(node, id), (await node.snapshot(id)).announced_clock
-    member = await member_of(world, "member", id)
-    await world.advance(HOUR)
-    await world.stop("owner")
-    brought_back(world, tmp_path / "backup", "copy")
-    copy = await world.start("copy")
-    await copy.take_over(id)
-    await world.advance(WEEK)
-    look = await copy.snapshot(id)
-    assert (look.is_control_node, look.condition) == (False, "another device announces")
-    assert await texts(copy, id) == everything, "it has fetched what it did not know of"
-    await copy.take_over(id)
-    await world.advance(WEEK)
-    look = await copy.snapshot(id)
-    assert look.announced_clock > clock
-    assert await texts(copy, id) == await texts(member, id) == everything
 
 
 # ------------------------------------------------------------------------------------------- runs

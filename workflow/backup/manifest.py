@@ -12,6 +12,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from fnmatch import fnmatchcase as fnmatch
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
@@ -127,15 +128,16 @@ def _manifest(data: dict[str, Any]) -> Manifest:
         raise BackupInvalidError(
             "the backup was made by a newer version", remedy="Upgrade community-archives."
         )
-    data["journal"] = _kept(data["journal"])
-    data["files"] = tuple(map(_kept, data["files"]))
+    data["made_at"], data["number"] = float(data["made_at"]), int(data["number"])
+    data["journal"] = _kept(data["journal"], "journal-*.sqlite3")
+    data["files"] = tuple(_kept(one, "archives/*", "keys/*") for one in data["files"])
     data["communities"] = tuple(BackedUp(**one) for one in data["communities"])
     data["problems"] = tuple(map(str, data["problems"]))
     return Manifest(**data)
 
 
-def _kept(data: dict[str, Any]) -> Kept:
-    """A file as the manifest names it: never outside of its folder. Raises ``ValueError``."""
+def _kept(data: dict[str, Any], *patterns: str) -> Kept:
+    """A file as the manifest names it: where one like it belongs. Raises ``ValueError``."""
     path = PurePosixPath(data["path"])
     runs = tuple((int(start), int(end)) for start, end in data["runs"])
     size = int(data["size"])
@@ -144,7 +146,7 @@ def _kept(data: dict[str, Any]) -> Kept:
         if not behind <= start < end <= size:
             raise ValueError(runs)
         behind = end
-    if path.is_absolute() or ".." in path.parts or not path.parts or "\0" in str(path):
+    if ".." in path.parts or "\0" in str(path) or not any(fnmatch(str(path), p) for p in patterns):
         raise ValueError(path)
     return Kept(str(path), size, runs, str(data["sha256"]))
 

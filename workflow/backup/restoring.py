@@ -84,8 +84,10 @@ def restore(
 
 
 def _refuse_if_not_empty(data_dir: Path) -> None:
-    if not data_dir.exists() or (data_dir / UNFINISHED).exists():
+    if not data_dir.exists():
         return
+    if (data_dir / UNFINISHED).exists() and not (data_dir / JOURNAL).exists():
+        return  # A restoring that was broken off; whoever ran there meanwhile has a journal.
     if not data_dir.is_dir() or {path.name for path in data_dir.iterdir()} - OWN_FILES:
         raise DirectoryNotEmptyError(
             "a backup is restored into an empty place", place=str(data_dir)

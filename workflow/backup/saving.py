@@ -207,7 +207,7 @@ class _Saving:
         runs = [
             (one.offset, one.offset + one.size) for one in self._store.archives_here(tx, newest)
         ]
-        if len(here) == len(self._store.archives_of(tx, whole)):
+        if here and len(here) == len(self._store.archives_of(tx, whole)):
             runs.append((0, whole.data_length))  # With what may lie between archives.
         return merged(runs)
 

@@ -52,9 +52,8 @@ def backup(
     if as_json:
         say_json({"folder": str(folder), "new": saved.new, **_as_json(made)})
     else:
-        say(
-            f"Backed up into {folder}: {size(made.size)}, of which {size(saved.new)} were copied now."
-        )
+        copied = size(saved.new)
+        say(f"Backed up into {folder}: {size(made.size)}, of which {copied} were copied now.")
         _say_communities(made)
     if not made.has_keys:
         note(
@@ -95,9 +94,8 @@ def restore(
     if as_json:
         say_json({"to_take_over": restored.to_take_over, **_as_json(made)})
     else:
-        say(
-            f"Restored into {data_dir} what was backed up {moment(made.made_at)}: {size(made.size)}."
-        )
+        then = moment(made.made_at)
+        say(f"Restored into {data_dir} what was backed up {then}: {size(made.size)}.")
         _say_communities(made)
     if not made.has_keys:
         note("The private keys were not in the backup: see 'community import-key'.")

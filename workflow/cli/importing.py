@@ -249,13 +249,13 @@ async def _known_or_joined(asking: Asking, text: str, data_dir: Path) -> tuple[s
         view = view_of(data_dir)
         with view.journal as journal:
             known = journal.run(lambda tx: find(view, tx, text))
-        return known.id, known.name
     except (JournalMissingError, UnknownCommunityError) as unknown:
         try:
             await asking("join", text)
         except MalformedIdError:
             raise unknown from None
         return text, text[:12]
+    return known.id, known.name
 
 
 def _refuse_problems(rehearsed: ImportReport) -> None:

@@ -15,6 +15,7 @@ GENERATION: Final = (
     "SELECT g.community, g.number, g.lineage, g.locator, g.data_length, g.is_own, g.info_hash"
     " FROM community c JOIN generation g ON g.community = c.id"
 )
+GENERATIONS: Final = GENERATION + " WHERE c.id = ? ORDER BY g.number"
 CURRENT_GENERATION: Final = GENERATION + " AND g.number = c.generation WHERE c.id = ?"
 CANDIDATE: Final = GENERATION + " AND g.number = c.candidate WHERE c.id = ?"
 
@@ -80,7 +81,7 @@ class SqliteGenerations:
 
     def generations(self, tx: Transaction, community: str) -> list[Generation]:
         """All generations that there ever were, oldest first."""
-        rows = tx.execute(GENERATION + " WHERE c.id = ? ORDER BY g.number", (community,)).fetchall()
+        rows = tx.execute(GENERATIONS, (community,)).fetchall()
         return [one for one in map(_generation, rows) if one is not None]
 
     def next_generation(self, tx: Transaction, community: str) -> int:
