@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner, Result
 
 from tests.chat.sample_exports import CHANNEL, export, message
 from tests.faces.command_line import COMMAND, CommandLine, Started, environment
+from workflow.cli.app import app
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "discord"
 
@@ -151,6 +155,27 @@ def test_lines_are_imported_from_a_file_and_from_a_pipe(
         check=False,
     )
     assert b"known      2 were here already" in piped.stdout
+
+
+def test_what_is_piped_can_be_rehearsed_and_is_read_once(tmp_path: Path) -> None:
+    line = json.dumps({"id": "1", "channel": "7", "time": "2022-07-01T09:00:00Z", "text": "hi"})
+    data, pipe = tmp_path / "data", tmp_path / "pipe"
+    arguments = ["--create", "chess", "--data-dir", str(data)]
+
+    def said(path: str, *more: str) -> Result:
+        return CliRunner().invoke(app, ["import", "jsonl", path, *arguments, *more], input=line)
+
+    assert said("-", "--dry-run").stdout.startswith("chess: 1 messages would be imported.\n")
+    assert (said("-", "--strict").exit_code, data.exists()) == (2, False)
+    os.mkfifo(pipe)
+    writing = Thread(target=pipe.write_text, args=(line + "\nnot a line\n",))
+    writing.start()
+    done = said(str(pipe))
+    writing.join()
+    assert done.stdout.startswith("chess: 1 messages were imported.\n")
+    assert f"  ! {pipe}, 2: the line cannot be read" in done.stderr
+    assert {one.name for one in data.iterdir()} >= {"journal.sqlite3", "keys"}
+    assert not list(data.glob("piped-*"))
 
 
 @pytest.mark.parametrize(

@@ -16,14 +16,26 @@ from typing import Any
 
 import pytest
 
-from tests.scenarios.backed_up import brought_back, files, member_of, more, owner, saved, texts
+from tests.scenarios.backed_up import (
+    KEY,
+    TOPIC,
+    brought_back,
+    files,
+    member_of,
+    more,
+    owner,
+    saved,
+    texts,
+)
 from workflow.archive.pieces import PIECE_LENGTH
 from workflow.assembly import read_journal
 from workflow.backup import Manifest, back_up, read_manifest, restore
+from workflow.backup.copying import copy_runs
 from workflow.backup.saving import merged, without
 from workflow.engine.reading import ReadOnlyJournal
 from workflow.errors import (
     BackupInvalidError,
+    ContentDamagedError,
     DataDirectoryError,
     DirectoryLockedError,
     DirectoryNotEmptyError,
@@ -340,6 +352,32 @@ async def test_a_backup_with_a_lost_or_false_file_is_refused(world: World, tmp_p
 
 
 # ------------------------------------------------------------------------------------------- runs
+
+
+def test_a_file_that_ends_before_is_not_copied_as_if_it_did_not(tmp_path: Path) -> None:
+    (tmp_path / "short").write_bytes(b"12345")
+    with pytest.raises(ContentDamagedError, match="byte 5 is behind the end"):
+        copy_runs(tmp_path / "short", tmp_path / "copy", 9, [(2, 9)], lambda _: None)
+    with pytest.raises(ContentDamagedError, match="no file is there"):
+        copy_runs(tmp_path / "none", tmp_path / "copy", 9, [(2, 9)], lambda _: None)
+
+
+async def test_a_history_that_began_anew_replaces_the_one_in_the_backup(
+    world: World, tmp_path: Path
+) -> None:
+    """The community was removed and made again: the same names, and other bytes."""
+    node, id = await owner(world)
+    target = tmp_path / "backup"
+    before = saved(world, "owner", target).manifest
+    await node.remove(id)
+    assert await node.create_community("chess", private_key=KEY) == id
+    await node.add_topic(id, TOPIC)
+    await more(world, node, id)
+    after = saved(world, "owner", target).manifest
+    assert after.problems == ()
+    assert {one.path for one in after.files} == {one.path for one in before.files}
+    data = world.place("owner").directory / "archives" / id / "1" / "data"
+    assert (target / "archives" / id / "1" / "data").read_bytes() == data.read_bytes()
 
 
 def test_runs_are_counted_by_bytes() -> None:
