@@ -111,7 +111,12 @@ def test_what_is_told_of_a_backup_and_of_what_is_restored(planted_here: Path) ->
     said = done("restore", "b", "--data-dir", "new")
     assert "  gardeners: 1 archive, generation 1\n" in said.stdout
     assert "The private keys were not in the backup" in said.stderr
-    assert "  community-archives announce gardeners --take-over\n" in said.stderr
+    hint = "  community-archives announce gardeners --take-over"
+    assert f"{hint} --data-dir new\n" in said.stderr
+    usual = CliRunner().invoke(
+        app, ["restore", "b"], env={"COMMUNITY_ARCHIVES_DATA_DIR": str(planted_here / "usual")}
+    )
+    assert f"{hint}\n" in usual.stderr
     told = json.loads(done("restore", "b", "--data-dir", "newer", "--json").stdout)
     assert told["to_take_over"] == ["gardeners"]
     said = done("status", "gardeners", "--data-dir", "new")
@@ -149,7 +154,7 @@ def steps() -> list[str]:
     return [line for block in blocks for line in block.splitlines()]
 
 
-def test_the_page_does_what_it_says(planted_here: Path) -> None:
+def test_the_page_does_what_it_says(planted_here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each line in this process; what a shell would do but run the command is done here."""
     seen: dict[str, Any] = {}
     for line in steps():
@@ -160,6 +165,9 @@ def test_the_page_does_what_it_says(planted_here: Path) -> None:
                 shutil.rmtree(planted_here / folder)
             continue
         assert program == "community-archives"
+        # Another server is another local network.
+        where = arguments[arguments.index("--data-dir") + 1] if "--data-dir" in arguments else ""
+        monkeypatch.setenv("COMMUNITY_ARCHIVES_MEETING", str(planted_here / "near" / where))
         seen[line] = done(*arguments)
         if "restore " in line:
             restored = seen[line].stderr

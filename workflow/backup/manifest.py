@@ -113,7 +113,9 @@ def read_manifest(folder: Path) -> Manifest:
                 remedy="Make it again: 'community-archives backup', into the same folder.",
             ) from None
         raise BackupInvalidError(
-            f"there is no backup here: {error.strerror}", place=str(folder / MANIFEST)
+            f"there is no backup here: {error.strerror}",
+            place=str(folder / MANIFEST),
+            remedy="Name the folder that 'community-archives backup' has written.",
         ) from error
     try:
         return _manifest(json.loads(text))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from workflow.cli.asking import ask_once, quiet
-from workflow.cli.options import INCOMPLETE, AsJson, DataDir
+from workflow.cli.options import INCOMPLETE, AsJson, DataDir, with_data_dir
 from workflow.cli.place import key_store
 from workflow.cli.progress import progress
 from workflow.cli.words import hanging, moment, note, say, say_json, size
@@ -102,7 +102,8 @@ def restore(
     if restored.to_take_over:
         note("Once no other device announces these communities, let this one do it:")
     for name in restored.to_take_over:
-        note(f"  community-archives announce {quote(name)} --take-over")
+        command = f"community-archives announce {quote(name)} --take-over"
+        note(f"  {command}{with_data_dir(data_dir)}")
     for problem in made.problems:
         note(hanging("  ! ", f"damaged before it was backed up: {problem}"))
 

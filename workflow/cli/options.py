@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from shlex import quote
 from typing import Annotated, Final
 
 import typer
@@ -33,6 +35,12 @@ DataDir = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def with_data_dir(data_dir: Path) -> str:
+    """What a command that is shown needs behind it; nothing where it finds the directory anyway."""
+    usual = os.environ.get(DATA_DIR) or user_data_path("community-archives")
+    return "" if data_dir == Path(usual) else f" --data-dir {quote(str(data_dir))}"
 
 
 def examples(*lines: str) -> str:
