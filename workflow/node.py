@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable
 from enum import Enum
-from types import TracebackType
 from typing import Final, Self
 
 from states import ARCHIVE_IMPORT, COMMUNITY, community
@@ -22,21 +21,23 @@ from workflow.announcing import Announcing
 from workflow.archive.windows import INTERVAL
 from workflow.engine.engine import Engine
 from workflow.engine.rows import Outcome, Recorded, Request
+from workflow.engine.working import ended
 from workflow.errors import ChoiceRefusedError, NotControlNodeError
+from workflow.health import MAX_AGE, Health, health_of
 from workflow.identity import public_key_of
 from workflow.links import Links
+from workflow.overlays import counts_of_all, way_of
 from workflow.ports.carrier import Peer
 from workflow.ports.records import ALL, Choice, Community
 from workflow.ports.work import Reference, Transaction
 from workflow.status import (
     Snapshot,
     Status,
-    counts_of_all,
     out_of_step,
+    overview,
     snapshot_of,
     state_of,
     status_of,
-    way_of,
 )
 
 THE_NODE: Final = "node"
@@ -74,12 +75,7 @@ class Node(Announcing):
             raise
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         """Stop; nothing that was committed is lost."""
         await self.stop()
 
@@ -100,8 +96,15 @@ class Node(Announcing):
         await self._start_imports()
 
     async def stop(self) -> None:
-        """Cancel what runs, let go of the networks, close the journal."""
+        """Cancel what runs, let go of the networks, close the journal.
+
+        Whoever is cancelled meanwhile, perhaps once more, still waits for the end of it.
+        """
+        await ended(asyncio.create_task(self._stop()))
+
+    async def _stop(self) -> None:
         try:
+            await self.jobs.end()
             await self.engine.stop()
             await self._links.close()
         finally:
@@ -122,7 +125,7 @@ class Node(Announcing):
 
         ``interval`` and ``reannounce_after`` are seconds, None turns the timer off. ``key`` is a
         public key (33 bytes) whose private key is in the key store; without that and a private
-        key, a new one is made. Raises ``KeyFileError``.
+        key, a new one is made, which nobody has saved yet. Raises ``KeyFileError``.
         """
         keys = self._tools.keys
         if private_key is not None:
@@ -132,6 +135,8 @@ class Node(Announcing):
         id = "0x" + key.hex()
         await self._add(id, name, key, interval, reannounce_after)
         await self.take_over(id)
+        if private_key is not None:
+            await self.set_key_saved(id)
         return id
 
     async def join(self, id: str, name: str = "", *, interval: int = INTERVAL) -> None:
@@ -327,6 +332,14 @@ class Node(Announcing):
         """Where a community stands, and which guards hold now."""
         return await self.engine.run(lambda tx: status_of(tx, self._tools, id))
 
+    async def overview(self) -> dict[str, tuple[bool, int | None]]:
+        """By the ids of all communities: whether it is live now, and how many peers it has."""
+        return await self.engine.run(lambda tx: overview(tx, self._tools))
+
+    async def health(self, max_age: float = MAX_AGE) -> Health:
+        """What is not as it should be, now; ``max_age`` is in seconds, as ``health_of`` has it."""
+        return await self.engine.run(lambda tx: health_of(tx, self._tools, max_age, is_held=True))
+
     async def snapshot(self, id: str) -> Snapshot:
         """How far a community has come, as this process sees it now."""
         return await self.engine.run(lambda tx: snapshot_of(tx, self._tools, id))
@@ -338,11 +351,11 @@ class Node(Announcing):
 
     async def drawing(self, id: str) -> Drawing:
         """The community's lifecycle with the way it took; shows itself in Jupyter."""
-        return Drawing(COMMUNITY, await self.engine.run(lambda tx: way_of(tx, id)))
+        return Drawing(COMMUNITY, await self.engine.run(lambda tx: way_of(tx, COMMUNITY, id)))
 
     async def drawing_of_all(self) -> Drawing:
         """The lifecycle with how many communities are in which state; shows itself in Jupyter."""
-        return Drawing(COMMUNITY, await self.engine.run(counts_of_all))
+        return Drawing(COMMUNITY, await self.engine.run(lambda tx: counts_of_all(tx, COMMUNITY)))
 
     def signals(self, after: int = 0) -> AsyncGenerator[Recorded, None]:
         """Steps with what they told, without gaps, from the one behind number ``after`` on."""

@@ -56,6 +56,9 @@ class DirectWork:
     entry: int = 1
     attempt: int = 1
 
+    def now(self) -> float:
+        raise NotImplementedError
+
     async def read(self, query: Callable[[Transaction], T]) -> T:
         return query(cast("Transaction", self.tx))
 
@@ -97,7 +100,7 @@ class Archiving:
             keys=MemoryKeys(),
             clock=clock,
             folder=ArchiveFolder(self.root / "archives"),  # As in a process that has just begun.
-            facts=lambda _tx, _id: control,
+            facts_of=lambda _tx, ids: [control for _ in ids],
             grace=0.0,
         )
         tx = sqlite3.connect(":memory:", isolation_level=None)

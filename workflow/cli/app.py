@@ -7,15 +7,21 @@ from typing import Annotated
 import typer
 
 from workflow.cli.archiving import announce, archive
+from workflow.cli.backing_up import backup, restore
+from workflow.cli.beginning import init
 from workflow.cli.checking import check
 from workflow.cli.communities import community
+from workflow.cli.configuring import config
 from workflow.cli.demo import demo
 from workflow.cli.diagram import diagram
+from workflow.cli.doctor import doctor
 from workflow.cli.exporting import export
 from workflow.cli.fetching import announcement, fetch, join, peers
+from workflow.cli.health import health
 from workflow.cli.importing import adopt, importing
 from workflow.cli.inspecting import ABOUT, inspect
 from workflow.cli.looking import history, status
+from workflow.cli.migrating import migrate
 from workflow.cli.options import examples
 from workflow.cli.reading import messages
 from workflow.cli.running import run
@@ -34,7 +40,6 @@ app = typer.Typer(
         "status                      where every community stands",
         "why gardeners               why one stands there",
     ),
-    add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -72,9 +77,18 @@ app.command(
 )(demo)
 app.command(
     epilog=examples(
+        "init",
+        "init --network public --listen 6881 --own gardeners",
+        "init --yes --follow gardeners.announcement --name gardeners",
+    )
+)(init)
+app.command(epilog=examples("config", "config --json", "config --network public"))(config)
+app.command(
+    epilog=examples(
         "run",
         "run --network public --listen 6881",
         "run --network private --peer 192.0.2.7:6881",
+        "run --max-age 15d",
     )
 )(run)
 app.add_typer(community, name="community")
@@ -92,7 +106,29 @@ app.command(
 )(fetch)
 app.command(epilog=examples("peers gardeners", "peers gardeners --json"))(peers)
 app.command(epilog=examples("selftest gardeners"))(selftest)
-app.command(epilog=examples("status", "status gardeners", "status --json"))(status)
+app.command(
+    epilog=examples(
+        "status",
+        "status gardeners",
+        "status --follow",
+        "status --since 41 --json    with the steps behind step 41",
+    )
+)(status)
+app.command(
+    epilog=examples(
+        "health",
+        "health --max-age 36h",
+        "health --json",
+        "health || exit 1    as a container's health check",
+    )
+)(health)
+app.command(
+    epilog=examples(
+        "doctor",
+        "doctor --network public --listen 6881",
+        "doctor --network private --peer 192.0.2.7:6881",
+    )
+)(doctor)
 app.command(epilog=examples("why gardeners", "why 0x02ab --json"))(why)
 app.command(
     epilog=examples(
@@ -139,6 +175,15 @@ app.command(
     )
 )(adopt)
 app.command(
+    epilog=examples("backup /mnt/backup/gardeners", "backup /mnt/backup/gardeners --with-keys")
+)(backup)
+app.command(
+    epilog=examples(
+        "restore /mnt/backup/gardeners",
+        "restore /mnt/backup/gardeners --data-dir /srv/archives",
+    )
+)(restore)
+app.command(
     epilog=ABOUT
     + examples(
         "inspect archivedata/0x02ab    a folder",
@@ -147,4 +192,5 @@ app.command(
         "inspect archivedata/0x02ab /mnt/backup/0x02ab",
     )
 )(inspect)
-app.command(epilog=examples("check", "check --only 'two devices'"))(check)
+app.command(epilog=examples("check", "check --only 'two devices'", "check --app shop:APP"))(check)
+app.command(epilog=examples("migrate --plan", "migrate --apply --app shop:APP"))(migrate)

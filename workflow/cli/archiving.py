@@ -55,12 +55,13 @@ def archive_now(
     By itself it would be done an hour after a window's end. A window that is not over yet is left
     alone, unless you ask for it; what comes after this moment is then archived in its turn.
     """
+    import asyncio  # noqa: PLC0415 - as all that is loaded here, only needed when it comes to it.
+
     known, under_way = _with_open_windows(data_dir, community)
     quiet()
     if under_way and not open_window:
         for window in under_way:
             note(f"Left alone: the window until {moment(window.end)} is not over.")
-    import asyncio  # noqa: PLC0415 - as all here, when it is needed.
 
     asyncio.run(_archive_now(data_dir, networking, known, open_window, as_json))
 
@@ -111,9 +112,10 @@ def announce(
     announces with the same key, this one has stopped doing so; --take-over makes it the control
     node again, after it has taken what the other one had made.
     """
+    import asyncio  # noqa: PLC0415
+
     known, _ = _with_open_windows(data_dir, community)
     quiet()
-    import asyncio  # noqa: PLC0415
 
     asyncio.run(_announce(data_dir, networking, known, take_over, as_json))
 

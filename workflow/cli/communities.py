@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from workflow.cli.asking import ask_once
+from workflow.cli.completing import communities
 from workflow.cli.options import CommunityName, DataDir, examples
-from workflow.cli.place import find, has_encrypted_keys, key_store, view_of
-from workflow.cli.words import hanging, note, say
+from workflow.cli.place import find, has_encrypted_keys, key_store, made, view_of
+from workflow.cli.words import note, say, unsaved_key
 
 if TYPE_CHECKING:
     from workflow.adapters.keys.files import KeyFiles
@@ -48,15 +49,41 @@ def create(
     *,
     days: Annotated[int, typer.Option(min=1, max=365, help="Of messages in an archive.")] = 7,
     announce_every: Annotated[
-        float, typer.Option(min=0.0, metavar="HOURS", help="Repeat the announcement; 0: never.")
-    ] = 8.0,
+        float | None,
+        typer.Option(
+            min=0.0,
+            metavar="HOURS",
+            help="Repeat the announcement; 0: never. Else as 'config' says.",
+        ),
+    ] = None,
     encrypt: Encrypt = False,
     data_dir: DataDir,
 ) -> None:
     """Create a community, with a new key: this device becomes its control node."""
-    from workflow.errors import NameTakenError  # noqa: PLC0415 - as all here, when it is needed.
+    id = create_here(data_dir, name, days=days, announce_every=announce_every, encrypt=encrypt)
+    say(f"{name}: created.")
+    say(f"  id     {id}")
+    note(unsaved_key(name))
 
-    keys = _writable_keys(data_dir, encrypt=encrypt)
+
+def create_here(
+    data_dir: Path,
+    name: str,
+    *,
+    days: int = 7,
+    announce_every: float | None = None,
+    encrypt: bool = False,
+) -> str:
+    """Create a community with a new key; returns its id. Raises ``NameTakenError``.
+
+    ``announce_every`` is in hours; None is what the settings say.
+    """
+    from workflow.cli.settings import read_settings  # noqa: PLC0415 - as all here, when needed.
+    from workflow.errors import NameTakenError  # noqa: PLC0415
+
+    if announce_every is None:
+        announce_every = read_settings(data_dir).announce_every
+    keys = writable_keys(data_dir, encrypt=encrypt)
     key = keys.create()
     try:
         created = ask_once(
@@ -70,15 +97,7 @@ def create(
     except NameTakenError:
         keys.remove(key)  # It is nobody's. After any other failure it may be a community's.
         raise
-    say(f"{name}: created.")
-    say(f"  id     {created['id']}")
-    note(
-        hanging(
-            "",
-            "Its private key exists only here. Save it before anything else:"
-            f" community-archives community export-key {name} --out {name}.key",
-        )
-    )
+    return str(created["id"])
 
 
 @community.command(
@@ -97,7 +116,10 @@ def import_key(
     of: Annotated[
         str,
         typer.Option(
-            "--community", metavar="COMMUNITY", help="Whose control was transferred to this key."
+            "--community",
+            metavar="COMMUNITY",
+            help="Whose control was transferred to this key.",
+            autocompletion=communities,
         ),
     ] = "",
     encrypt: Encrypt = False,
@@ -110,17 +132,16 @@ def import_key(
     """
     from workflow.adapters.keys.forms import private_key_from  # noqa: PLC0415 - when it is needed.
 
-    keys = _writable_keys(data_dir, encrypt=encrypt)
+    known = _found(data_dir, of) if of else None
+    keys = writable_keys(data_dir, encrypt=encrypt)
     key = keys.add(private_key_from(_read(file), _ask_for_file, place=file))
-    known = _known(data_dir, of or f"0x{key.hex()}")
-    if of and known is None:
-        raise typer.BadParameter(f"no community is called '{of}'", param_hint="--community")
+    known = known or _known(data_dir, f"0x{key.hex()}")
     if known is None:
         called = name or f"0x{key.hex()}"[:12]
-        id = ask_once(data_dir, "create", name=called, key=key.hex())["id"]
+        id = ask_once(data_dir, "create", name=called, key=key.hex(), is_key_saved=True)["id"]
     else:
         called, id = known.name, known.id
-        ask_once(data_dir, "claim", id, key=key.hex())
+        ask_once(data_dir, "claim", id, key=key.hex(), is_key_saved=True)
     say(f"{called}: this device is its control node now.")
     say(f"  id     {id}")
 
@@ -140,20 +161,20 @@ def export_key(
 ) -> None:
     """Show a community's private key, or write it into a new file that only you may read.
 
-    Whoever has it controls the community: keep it off-line.
+    Whoever has it controls the community: keep it off-line. From then on it counts as saved, and
+    'status' says no more that it is not.
     """
     from workflow.cli.writing import PRIVATE, write_new  # noqa: PLC0415 - when it is needed.
 
-    view = view_of(data_dir)
-    with closing(view.journal):
-        known = view.journal.run(lambda tx: find(view, tx, name))
+    known = _found(data_dir, name)
     keys = key_store(data_dir, is_asked_for=has_encrypted_keys(data_dir))
     text = keys.export(known.control_key, _ask_for_export if encrypt else None)
     if out is None:
         say(text.decode().rstrip("\n"))
-        return
-    write_new(out, text, PRIVATE)
-    note(f"The key of {known.name} is in {out}.")
+    else:
+        write_new(out, text, PRIVATE)
+        note(f"The key of {known.name} is in {out}.")
+    ask_once(data_dir, "key_saved", known.id)
 
 
 @community.command(epilog=examples("community remove gardeners", "community remove chess --yes"))
@@ -167,9 +188,7 @@ def remove(
 
     Its private key stays in the folder of keys. Nothing changes on other devices.
     """
-    view = view_of(data_dir)
-    with closing(view.journal):
-        known = view.journal.run(lambda tx: find(view, tx, name))
+    known = _found(data_dir, name)
     if not yes:
         typer.confirm(
             f"Delete all messages and archives of {known.name} on this device?",
@@ -180,31 +199,31 @@ def remove(
     say(f"{known.name}: removed.")
 
 
-def _writable_keys(data_dir: Path, *, encrypt: bool) -> KeyFiles:
+def writable_keys(data_dir: Path, *, encrypt: bool = False) -> KeyFiles:
     """The keys, for one more: encrypted if that is wanted, or if the others are.
 
     The data directory becomes its owner's alone. Raises ``KeyFileError`` when the passphrase does
     not open those that there are.
     """
-    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    keys = key_store(data_dir, is_asked_for=encrypt or has_encrypted_keys(data_dir))
+    keys = key_store(made(data_dir), is_asked_for=encrypt or has_encrypted_keys(data_dir))
     if has_encrypted_keys(data_dir):
         keys.unlock()
     return keys
 
 
-def _known(data_dir: Path, text: str) -> Community | None:
+def _found(data_dir: Path, text: str) -> Community:
+    view = view_of(data_dir)
+    with closing(view.journal):
+        return view.journal.run(lambda tx: find(view, tx, text))
+
+
+def _known(data_dir: Path, id: str) -> Community | None:
     from workflow.errors import JournalMissingError, UnknownCommunityError  # noqa: PLC0415
 
     try:
-        view = view_of(data_dir)
-    except JournalMissingError:
+        return _found(data_dir, id)
+    except (JournalMissingError, UnknownCommunityError):
         return None
-    with closing(view.journal):
-        try:
-            return view.journal.run(lambda tx: find(view, tx, text))
-        except UnknownCommunityError:
-            return None
 
 
 def _read(path: str) -> bytes:

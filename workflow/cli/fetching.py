@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 import typer
 
 from workflow.cli.asking import Asking, Remote, acting, ask_once, note_if_nobody_runs, quiet
+from workflow.cli.completing import communities
 from workflow.cli.networking import Networking, networked
 from workflow.cli.options import INCOMPLETE, AsJson, CommunityName, DataDir, examples
 from workflow.cli.place import find, view_of
@@ -18,8 +19,8 @@ from workflow.cli.watching import Look, watch
 from workflow.cli.words import note, say, say_event, say_json, size, table
 
 if TYPE_CHECKING:
-    from workflow.assembly import View
     from workflow.ports.work import Transaction
+    from workflow.viewing import View
 
 PATIENCE: Final = 180.0
 """Seconds in which something has to happen."""
@@ -111,14 +112,20 @@ def join(target: Target, *, name: Name = "", data_dir: DataDir) -> None:
 
     Nothing is fetched before 'run' or 'fetch' does it.
     """
+    say(f"{join_here(data_dir, target, name)}: joined.")
+
+
+def join_here(data_dir: Path, target: str, name: str) -> str:
+    """Become a member; returns what the community is called here. Raises as ``_read_target``."""
+    import asyncio  # noqa: PLC0415 - as all that is loaded here, only needed when it comes to it.
+
     wanted = _read_target(target, "", data_dir)
     if wanted.magnet:
         raise typer.BadParameter("a magnet link is nothing to join; see 'fetch --unsigned'")
     quiet()
-    import asyncio  # noqa: PLC0415 - as all here, when it is needed.
 
     asyncio.run(_begin(Remote(data_dir), wanted, name))
-    say(f"{name or wanted.community[:12]}: joined.")
+    return name or wanted.community[:12]
 
 
 @networked
@@ -128,6 +135,7 @@ def fetch(
         typer.Argument(
             metavar="COMMUNITY|ANNOUNCEMENT",
             help="A community that is known; a line, or a file with it; with --unsigned a magnet.",
+            autocompletion=communities,
         ),
     ],
     *,
@@ -138,7 +146,12 @@ def fetch(
     ] = False,
     of: Annotated[
         str,
-        typer.Option("--community", metavar="ID", help="Whose archives the magnet link leads to."),
+        typer.Option(
+            "--community",
+            metavar="COMMUNITY",
+            help="Whose archives the magnet link leads to; a whole id if it is not known here yet.",
+            autocompletion=communities,
+        ),
     ] = "",
     everything: Annotated[
         bool, typer.Option("--all", help="From now on all archives; this is the default.")
@@ -162,12 +175,13 @@ def fetch(
     here is deleted. What is interrupted goes on where it was. Exit code 4 says that an archive was
     put aside or waits for a key.
     """
+    import asyncio  # noqa: PLC0415
+
     choice = _read_choice(since, until, everything=everything, latest=latest)
     quiet()
     wanted = _read_target(target, of, data_dir)
     if bool(wanted.magnet) != unsigned:
         raise typer.BadParameter("--unsigned goes with a magnet link, and only with one")
-    import asyncio  # noqa: PLC0415
 
     asyncio.run(_fetch(data_dir, networking, wanted, name, choice, as_json))
 
@@ -269,29 +283,37 @@ def _read_target(text: str, of: str, data_dir: Path) -> _Target:
     from workflow.errors import JournalMissingError, UnknownCommunityError  # noqa: PLC0415
     from workflow.identity import public_key_of  # noqa: PLC0415
 
-    path = Path(text)
-    if not text.startswith((LINE_PREFIX, "magnet:", "0x")) and path.is_file():
-        with path.open("rb") as file:
+    if not text.startswith((LINE_PREFIX, "magnet:", "0x")):
+        with suppress(OSError), Path(text).open("rb") as file:  # Else it is no file.
             text = file.read(LONGEST_FILE).decode("utf-8", "replace").strip()
     if text.startswith(LINE_PREFIX):
         return _Target(from_line(text)[0], line=text)
     if text.lower().startswith("magnet:"):
-        id = of or parse_magnet(text).name
+        id = _id_of(of, data_dir) or parse_magnet(text).name
         public_key_of(id)
         return _Target(id, magnet=text)
     if text.startswith("0x") and len(text) == len("0x") + 66:
         public_key_of(text)
         return _Target(text)
     try:
-        view = view_of(data_dir)
-        with closing(view.journal):
-            return _Target(view.journal.run(lambda tx: find(view, tx, text)).id)
-    except (JournalMissingError, UnknownCommunityError):
+        return _Target(_id_of(text, data_dir))
+    except (JournalMissingError, UnknownCommunityError) as unknown:
+        what = "a file with an announcement, its text, or a community's whole id."
+        meant = unknown.advice if unknown.advice.startswith("Did") else ""
         raise UnknownCommunityError(
             "there is no such file, and no community is called so here",
             place=text,
-            remedy="Name a file with an announcement, its text, or a community's whole id.",
+            remedy=f"{meant} Else name {what}" if meant else f"Name {what}",
         ) from None
+
+
+def _id_of(text: str, data_dir: Path) -> str:
+    """The id of a community that is known here; a whole id, and nothing, is what it is."""
+    if not text or (text.startswith("0x") and len(text) == len("0x") + 66):
+        return text
+    view = view_of(data_dir)
+    with closing(view.journal):
+        return view.journal.run(lambda tx: find(view, tx, text)).id
 
 
 def _bytes_here(data_dir: Path, id: str) -> int:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from shlex import quote
 from typing import Annotated, Final
 
 import typer
-from platformdirs import user_data_path
+
+from workflow.cli.completing import communities
+from workflow.cli.settings_file import default_data_dir
 
 DATA_DIR: Final = "COMMUNITY_ARCHIVES_DATA_DIR"
 EXIT_CODES: Final = """\b
@@ -15,11 +19,16 @@ Exit codes:
   1  failed: [code], what happened, and what to do, on stderr
   2  the command was not understood
   3  the event was refused; nothing has changed
-  4  done, and something is missing or damaged: it is named"""
+  4  done, and something is missing, damaged or not well: it is named"""
 INCOMPLETE: Final = 4
 
 CommunityName = Annotated[
-    str, typer.Argument(metavar="COMMUNITY", help="A name, an id, or the beginning of an id.")
+    str,
+    typer.Argument(
+        metavar="COMMUNITY",
+        help="A name, an id, or the beginning of either.",
+        autocompletion=communities,
+    ),
 ]
 DataDir = Annotated[
     Path,
@@ -28,11 +37,18 @@ DataDir = Annotated[
         metavar="DIR",
         envvar=DATA_DIR,
         help="Where everything is kept.",
-        default_factory=lambda: user_data_path("community-archives"),
+        default_factory=default_data_dir,
         show_default="your user data directory",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def with_data_dir(data_dir: Path) -> str:
+    """What a command that is shown needs behind it; nothing where it finds the directory anyway."""
+    named = os.environ.get(DATA_DIR)
+    usual = Path(named) if named else default_data_dir()
+    return "" if data_dir == usual else f" --data-dir {quote(str(data_dir))}"
 
 
 def examples(*lines: str) -> str:

@@ -7,9 +7,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypedDict
 
+from workflow.defaults import KEYS, key_files, local_messages, torrents
+
 if TYPE_CHECKING:
     from workflow.adapters.keys.files import KeyFiles
-    from workflow.assembly import View
     from workflow.cli.networking import Networking
     from workflow.node import Node
     from workflow.ports.carrier import Carrier
@@ -18,11 +19,9 @@ if TYPE_CHECKING:
     from workflow.ports.messaging import Messaging
     from workflow.ports.records import Community
     from workflow.ports.work import Transaction
+    from workflow.viewing import View
 
-KEYS: Final = "keys"
 PASSPHRASE_FILE: Final = "COMMUNITY_ARCHIVES_PASSPHRASE_FILE"  # noqa: S105 - only where it lies.
-SCRATCH: Final = "carrier"
-"""What is being downloaded and has no place of its own yet."""
 
 
 class Ports(TypedDict):
@@ -57,15 +56,13 @@ def node_at(data_dir: Path) -> Node:
 
     Raises ``DataDirectoryError``.
     """
-    from workflow.adapters.carrier.bittorrent.carrier import BitTorrentCarrier  # noqa: PLC0415
-    from workflow.adapters.carrier.bittorrent.settings import Settings  # noqa: PLC0415
     from workflow.assembly import open_node  # noqa: PLC0415
 
     unopened = ports(data_dir)
     # What is a link, and what is none, it can tell all the same.
-    unopened["carrier"] = BitTorrentCarrier(Settings(), data_dir / SCRATCH)
+    unopened["carrier"] = torrents(data_dir)
     unopened["keys"] = unlocked_keys(data_dir)
-    return open_node(data_dir, **unopened)
+    return _told_of_upgrade(open_node(data_dir, **unopened))
 
 
 def acting_node_at(data_dir: Path, networking: Networking, *, is_silent: bool = False) -> Node:
@@ -74,28 +71,35 @@ def acting_node_at(data_dir: Path, networking: Networking, *, is_silent: bool = 
     A silent one neither hears nor sends messages. Raises ``DataDirectoryError``, and
     ``ConfigurationError`` for networks that cannot be as asked.
     """
-    from workflow.adapters.carrier.bittorrent.carrier import BitTorrentCarrier  # noqa: PLC0415
     from workflow.adapters.clock.system import SystemClock  # noqa: PLC0415
     from workflow.adapters.messaging.in_process import (  # noqa: PLC0415
         InProcessMessaging,
         MessageNetwork,
     )
-    from workflow.adapters.messaging.local import LocalMessaging  # noqa: PLC0415
     from workflow.adapters.store.facts import Timing  # noqa: PLC0415
     from workflow.assembly import open_node  # noqa: PLC0415
 
     clock = SystemClock()
     keys = unlocked_keys(data_dir)
-    return open_node(
+    node = open_node(
         data_dir,
         clock=clock,
-        carrier=BitTorrentCarrier(networking.settings(), data_dir / SCRATCH),
+        carrier=torrents(data_dir, networking.settings()),
         messaging=InProcessMessaging(MessageNetwork(clock))
         if is_silent
-        else LocalMessaging(networking.folder, clock),
+        else local_messages(clock, networking.folder),
         keys=keys,
         timing=Timing(settle_quiet=networking.settle, settle_limit=6 * networking.settle),
     )
+    return _told_of_upgrade(node)
+
+
+def _told_of_upgrade(node: Node) -> Node:
+    from workflow.cli.words import note  # noqa: PLC0415
+
+    if node.kept_journal is not None:
+        note(f"The journal was brought up to date; the one of before is {node.kept_journal}.")
+    return node
 
 
 def key_store(data_dir: Path, *, is_asked_for: bool = False) -> KeyFiles:
@@ -104,15 +108,13 @@ def key_store(data_dir: Path, *, is_asked_for: bool = False) -> KeyFiles:
     Their passphrase stands in the file that the environment names, or is ``is_asked_for`` at the
     terminal; without one, new keys are plain, and encrypted ones are not opened.
     """
-    from workflow.adapters.keys.files import KeyFiles  # noqa: PLC0415
-
     file = os.environ.get(PASSPHRASE_FILE)
     if file:
-        return KeyFiles(data_dir / KEYS, lambda: _first_line_of(Path(file)))
+        return key_files(data_dir, lambda: _first_line_of(Path(file)))
     if not is_asked_for:
-        return KeyFiles(data_dir / KEYS)
+        return key_files(data_dir)
     has_some = has_encrypted_keys(data_dir)
-    return KeyFiles(data_dir / KEYS, ask_passphrase if has_some else ask_new_passphrase)
+    return key_files(data_dir, ask_passphrase if has_some else ask_new_passphrase)
 
 
 def ask_passphrase() -> bytes:
@@ -159,17 +161,36 @@ def _first_line_of(path: Path) -> bytes:
         ) from error
 
 
+def made(data_dir: Path) -> Path:
+    """The data directory, made for its owner alone if it is not there.
+
+    Raises ``DataDirectoryError``.
+    """
+    from workflow.errors import DataDirectoryError  # noqa: PLC0415
+
+    try:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataDirectoryError(
+            f"the data directory cannot be made: {error.strerror}",
+            place=str(data_dir),
+            remedy="Make what it lies in writable for this user, or choose another --data-dir.",
+        ) from error
+    return data_dir
+
+
 def view_of(data_dir: Path) -> View:
     """What can be seen of this data directory, whoever holds it. Raises ``DataDirectoryError``."""
-    from workflow.assembly import open_view  # noqa: PLC0415
+    from workflow.viewing import open_view  # noqa: PLC0415
 
     return open_view(data_dir, **ports(data_dir))
 
 
 def find(view: View, tx: Transaction, text: str) -> Community:
-    """A community by its name, id or beginning of an id.
+    """A community by its name, id or the beginning of either.
 
-    Raises ``UnknownCommunityError``, and ``MalformedIdError`` for a whole id that is none.
+    Raises ``UnknownCommunityError``, ``AmbiguousCommunityError``, and ``MalformedIdError`` for a
+    whole id that is none.
     """
     from workflow.identity import public_key_of  # noqa: PLC0415
 

@@ -14,8 +14,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar, cast
 
+from workflow.engine.copying import check_copy, copy_database
 from workflow.engine.journal import APPLICATION_ID, connect
-from workflow.engine.migrations import newest_numbers
+from workflow.engine.migrations import newest_numbers, refuse_others
 from workflow.errors import (
     DataDirectoryError,
     JournalDamagedError,
@@ -29,7 +30,8 @@ from workflow.ports.work import Migration, Transaction
 T = TypeVar("T")
 
 LAST_FACTS: Final = (
-    "SELECT facts FROM history WHERE lifecycle = ? AND id = ? ORDER BY seq DESC LIMIT 1"
+    "SELECT h.id, h.facts FROM json_each(?2) asked JOIN history h ON h.seq ="
+    " (SELECT max(seq) FROM history WHERE lifecycle = ?1 AND id = asked.value)"
 )
 
 
@@ -37,11 +39,13 @@ class ReadOnlyJournal:
     """The database of one data directory, opened for reading. One thread at a time.
 
     Raises ``JournalMissingError``, ``JournalForeignError``, ``JournalNewerError``,
-    ``JournalOlderError`` or ``JournalDamagedError``. Damage is found where it is read: the whole
-    file is checked by whoever opens it for writing.
+    ``JournalOlderError`` (unless it ``may_be_older``) or ``JournalDamagedError``. Damage is found
+    where it is read: the whole file is checked by whoever opens it for writing.
     """
 
-    def __init__(self, path: Path, migrations: Sequence[Migration]) -> None:
+    def __init__(
+        self, path: Path, migrations: Sequence[Migration], *, may_be_older: bool = False
+    ) -> None:
         self._path = path
         try:
             is_there = path.is_file()
@@ -56,7 +60,7 @@ class ReadOnlyJournal:
         self._connection = connect(path, read_only=True)
         try:
             self._connection.execute("PRAGMA query_only=ON")
-            self.run(lambda tx: self._identify(tx, migrations))
+            self.run(lambda tx: self._identify(tx, migrations, may_be_older=may_be_older))
         except BaseException:
             self._connection.close()
             raise
@@ -88,11 +92,30 @@ class ReadOnlyJournal:
                 f"the database cannot be read: {error}", place=str(self._path)
             ) from error
 
+    def copy_to(self, target: Path) -> None:
+        """Copy the journal, as it is at this moment, into a new file, and read that through.
+
+        Raises ``JournalDamagedError``, and ``DataDirectoryError`` when it cannot be written.
+        """
+        try:
+            copy_database(self._connection, target)
+        except sqlite3.OperationalError as error:
+            raise DataDirectoryError(
+                f"the journal cannot be copied: {error}", place=str(target)
+            ) from error
+        except sqlite3.Error as error:
+            raise JournalDamagedError(
+                f"the database cannot be read: {error}", place=str(self._path)
+            ) from error
+        check_copy(target, APPLICATION_ID)
+
     def close(self) -> None:
         """Close the file; calling it again does nothing."""
         self._connection.close()
 
-    def _identify(self, tx: Transaction, migrations: Sequence[Migration]) -> None:
+    def _identify(
+        self, tx: Transaction, migrations: Sequence[Migration], *, may_be_older: bool
+    ) -> None:
         """Make sure that the file is a journal of this version."""
         place = str(self._path)
         application = cast("tuple[int]", tx.execute("PRAGMA application_id", ()).fetchone())[0]
@@ -107,9 +130,10 @@ class ReadOnlyJournal:
                 tx.execute("SELECT component, number FROM schema_version", ()).fetchall(),
             )
         )
+        refuse_others(applied, migrations, place)
         for component, number in newest_numbers(migrations).items():
             found = applied.get(component, 0)
-            if found != number:
+            if found > number or (found < number and not may_be_older):
                 kind = JournalNewerError if found > number else JournalOlderError
                 raise kind(
                     f"the journal's '{component}' tables have version {found}, "
@@ -124,7 +148,9 @@ def kept(tx: Transaction, key: str) -> str:
     return str(row[0]) if row else ""
 
 
-def recorded_facts(tx: Transaction, lifecycle: str, id: str) -> dict[str, Any]:
-    """The facts of the newest step of an instance that differ from their defaults."""
-    row = tx.execute(LAST_FACTS, (lifecycle, id)).fetchone()
-    return dict(json.loads(str(row[0]))) if row else {}
+def recorded_facts(
+    tx: Transaction, lifecycle: str, ids: Sequence[str]
+) -> dict[str, dict[str, Any]]:
+    """By the instances' ids, those facts of their newest steps that differ from the defaults."""
+    rows = tx.execute(LAST_FACTS, (lifecycle, json.dumps(ids))).fetchall()
+    return {str(id): dict(json.loads(str(facts))) for id, facts in rows}

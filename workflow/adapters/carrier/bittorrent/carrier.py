@@ -22,7 +22,7 @@ from weakref import WeakValueDictionary
 
 import libtorrent as lt
 
-from workflow.adapters.carrier.bittorrent import pieces
+from workflow.adapters.carrier import pieces
 from workflow.adapters.carrier.bittorrent.offers import Offers, name_of
 from workflow.adapters.carrier.bittorrent.params import (
     fetching_params,
@@ -85,6 +85,11 @@ class BitTorrentCarrier:
     def port(self) -> int:
         """On which others reach this node while it is open."""
         return self._session.port
+
+    @property
+    def address(self) -> str:
+        """Where a process on this machine reaches this one while it is open, as "ip:port"."""
+        return self._settings.reached_at(self.port)
 
     @property
     def downloaded(self) -> int:
@@ -235,7 +240,7 @@ class BitTorrentCarrier:
         files = (source, folder / "index")
         # What is here is shared from now on, if it is where libtorrent looks for it.
         params = fetching_params(info, missing, files, here if is_direct else ())
-        bytes_here = sum(pieces.length_of(info, number) for number in here)
+        bytes_here = pieces.length_of_all(info, here)
         async with aclosing(self._carry(params, missing, settle, bytes_here)) as came:
             async for archive in came:
                 yield archive

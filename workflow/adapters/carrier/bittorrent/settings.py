@@ -19,6 +19,7 @@ TRACKERS: Final = (
 """The trackers of status-go's links."""
 
 LOOPBACK: Final = "127.0.0.1"
+IPV6: Final = 6
 MAX_PORT: Final = 65_535
 
 
@@ -65,7 +66,7 @@ class Settings:
         if self.interface and not _is_address(self.interface):
             raise ConfigurationError(f"'{self.interface}' is no IP address of this machine")
         hosts = [self.interface] if self.interface else []
-        hosts += [_host_of(tracker) for tracker in self.trackers]
+        hosts += [host_of(tracker) for tracker in self.trackers]
         hosts += [host for host, _ in map(address_of, self.peers)]
         if self.network is Network.LOCAL:
             for host in hosts:
@@ -95,6 +96,13 @@ class Settings:
             return (self.interface,)
         return (LOOPBACK,) if self.network is Network.LOCAL else ("0.0.0.0", "::")  # noqa: S104
 
+    def reached_at(self, port: int) -> str:
+        """Where a process on this machine reaches who listens on this port, as "ip:port"."""
+        interface = ipaddress.ip_address(self.interface or LOOPBACK)
+        if interface.is_unspecified:
+            interface = ipaddress.ip_address("::1" if interface.version == IPV6 else LOOPBACK)
+        return f"[{interface}]:{port}" if interface.version == IPV6 else f"{interface}:{port}"
+
     @property
     def is_on_loopback(self) -> bool:
         """True when everybody who can reach us is on this machine."""
@@ -120,7 +128,8 @@ def is_loopback(host: str) -> bool:
     return ipaddress.ip_address(host).is_loopback
 
 
-def _host_of(tracker: str) -> str:
+def host_of(tracker: str) -> str:
+    """The host of a tracker's URL. Raises ``ConfigurationError``."""
     try:
         parts = urlsplit(tracker)
         host = parts.hostname or ""
