@@ -16,7 +16,8 @@ PB    := workflow/archive/pb
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format types contracts wheel diagrams proto fuzz bench check clean
+.PHONY: help demo test lint format types contracts wheel diagrams reference proto fuzz bench check \
+  clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +59,9 @@ wheel: $(STAMP) ## build the wheel into dist/
 
 diagrams: $(STAMP) ## draw the lifecycles from their tables into diagrams/
 	$(BIN)/python -m states.drawing diagrams
+
+reference: $(STAMP) ## write docs/commands.md from the commands
+	$(BIN)/python -m workflow.cli.reference docs/commands.md
 
 proto: $(STAMP) ## generate workflow/archive/pb from workflow/archive/proto
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m grpc_tools.protoc -I $(PROTO) \

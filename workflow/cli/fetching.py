@@ -123,6 +123,7 @@ def join_here(data_dir: Path, target: str, name: str) -> str:
     if wanted.magnet:
         raise typer.BadParameter("a magnet link is nothing to join; see 'fetch --unsigned'")
     quiet()
+
     asyncio.run(_begin(Remote(data_dir), wanted, name))
     return name or wanted.community[:12]
 
@@ -181,6 +182,7 @@ def fetch(
     wanted = _read_target(target, of, data_dir)
     if bool(wanted.magnet) != unsigned:
         raise typer.BadParameter("--unsigned goes with a magnet link, and only with one")
+
     asyncio.run(_fetch(data_dir, networking, wanted, name, choice, as_json))
 
 

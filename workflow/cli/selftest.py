@@ -47,6 +47,7 @@ def selftest(
         known = view.journal.run(lambda tx: find(view, tx, community))
         line = view.journal.run(lambda tx: announcement_of(tx, view.tools, known.id))
         choice = view.journal.run(lambda tx: view.tools.store.choice(tx, known.id))
+
     ours, theirs = asyncio.run(_both(data_dir, networking, known, line, choice, as_json))
     missing, foreign = len(ours - theirs), len(theirs - ours)
     found = {"messages": len(ours), "fetched": len(theirs), "missing": missing, "foreign": foreign}

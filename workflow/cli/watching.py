@@ -39,6 +39,7 @@ async def watch(
     from workflow.errors import WorkFailedError  # noqa: PLC0415
 
     every = EVERY if asking.is_own else EVERY_REMOTE
+
     loop = asyncio.get_running_loop()
     changed_at, before = loop.time(), None
     with progress(label) as told:

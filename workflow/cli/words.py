@@ -36,7 +36,7 @@ def say_as_is(text: str) -> None:
 
 def note(text: str) -> None:
     """Tell the person at the terminal something that is not data."""
-    print(_safe(text), file=sys.stderr, flush=True)
+    print(broken(_safe(text)), file=sys.stderr, flush=True)
 
 
 def say_json(value: object) -> None:
@@ -56,6 +56,18 @@ def _safe(text: str) -> str:
 def width() -> int:
     """How many columns a line may have: 80 when nobody looks."""
     return min(WIDEST, shutil.get_terminal_size((80, 24)).columns)
+
+
+def broken(text: str) -> str:
+    """For stderr: long lines broken between words, where a terminal would break them anywhere.
+
+    Into a file or a pipe each goes whole, so that it can be searched.
+    """
+    if not sys.stderr.isatty():
+        return text
+    return "\n".join(
+        line if len(line) <= width() else hanging("", line) for line in text.split("\n")
+    )
 
 
 def hanging(first: str, text: str) -> str:
