@@ -29,7 +29,7 @@ _LOGARITHMS: Final = {power: exponent for exponent, power in enumerate(_POWERS)}
 
 
 def recover(parts: Mapping[int, bytes], wanted: Iterable[int]) -> dict[int, bytes]:
-    """The parts at the points ``wanted``, from as many as there are data parts.
+    """The parts at the points ``wanted``, from at least as many as there are data parts.
 
     ``parts`` are by their points, all of one length (1 byte or more); ``wanted`` are others. Points
     are 0 to 255. Takes time in proportion to the bytes of ``parts``, for each wanted one.

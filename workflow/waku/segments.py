@@ -106,9 +106,7 @@ class _Parts:
         if len(self.data.get(last, b"")) > size:
             return False
         parts = {index: part.ljust(size, b"\0") for index, part in self.data.items()}
-        for index, part in self.parity.items():
-            if len(parts) < self.count:
-                parts[self.count + index] = part
+        parts |= {self.count + index: part for index, part in self.parity.items()}
         missing = [index for index in range(self.count) if index not in self.data]
         self.data |= recover(parts, missing)
         return True
@@ -165,15 +163,15 @@ class Reassembly:
         if parts.size > self._max_length:
             self._drop(key)
             return Refusal.SEGMENTS_TOO_LONG
+        if parts.is_enough:
+            self._drop(key)
+            whole = parts.whole(segment.entire_message_hash)
+            if isinstance(whole, bytes):
+                self._done[key] = now
+            return whole
         while self._held > self._max_held:
             self._drop(next(iter(self._parts)))
-        if not parts.is_enough:
-            return None
-        self._drop(key)
-        whole = parts.whole(segment.entire_message_hash)
-        if isinstance(whole, bytes):
-            self._done[key] = now
-        return whole
+        return None
 
     def _check(self, segment: SegmentMessage) -> Refusal | None:
         if segment.segments_count:
@@ -196,9 +194,7 @@ class Reassembly:
             self._done.popitem(last=False)
 
     def _drop(self, key: tuple[bytes, bytes]) -> None:
-        parts = self._parts.pop(key, None)
-        if parts is not None:
-            self._held -= parts.weight
+        self._held -= self._parts.pop(key).weight
 
 
 def _segment(payload: bytes) -> SegmentMessage | None:
