@@ -103,8 +103,10 @@ def test_the_hash_is_the_networks(pubsub_topic: str, message: WakuMessage, expec
     [
         (
             WakuMessage(b"", TOPIC, timestamp=FIRST, meta=SECRET),
-            "121d2f77616b752f322f64656661756c742d636f6e74656e742f70726f746f508090fca3f4efc4d72e"
-            "5a0c73757065722d736563726574",
+            (
+                "121d2f77616b752f322f64656661756c742d636f6e74656e742f70726f746f508090fca3f4efc4d72e"
+                "5a0c73757065722d736563726574"
+            ),
         ),
         (
             WakuMessage(b"hi", CHAT),
@@ -112,13 +114,17 @@ def test_the_hash_is_the_networks(pubsub_topic: str, message: WakuMessage, expec
         ),
         (
             WakuMessage(b"typing", CHAT, 1, 1795328915799798162, ephemeral=True),
-            "0a06747970696e6712182f77616b752f312f307837353332326135612f7266633236180150a4c6df93e188"
-            "a5ea31f80101",
+            (
+                "0a06747970696e6712182f77616b752f312f307837353332326135612f7266633236180150a4c6df93e188"
+                "a5ea31f80101"
+            ),
         ),
         (
             SENT,
-            "0a0663697068657212182f77616b752f312f307837353332326135612f7266633236180150a2c6df93e188"
-            "a5ea315a00f80100",
+            (
+                "0a0663697068657212182f77616b752f312f307837353332326135612f7266633236180150a2c6df93e188"
+                "a5ea315a00f80100"
+            ),
         ),
         (WakuMessage(b"", "", timestamp=-1), "5001"),
         (WakuMessage(b"", "", timestamp=-(2**63)), "50ffffffffffffffffff01"),

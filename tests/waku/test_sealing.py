@@ -56,8 +56,10 @@ class TestOthersAndOurs:
         draws = drawn(found.padding, theirs.payload[-12:])
         sealed = seal(LINKS, data, signed_by(OWNER), draws)
         assert sealed == (theirs.content_topic, 1, theirs.payload)
-        assert sealed.stamped(SENT_AT).encode().endswith(
-            bytes.fromhex("180150aab4ce9ee0899ba82f5a00f80100")
+        assert (
+            sealed.stamped(SENT_AT)
+            .encode()
+            .endswith(bytes.fromhex("180150aab4ce9ee0899ba82f5a00f80100"))
         )
 
     @pytest.mark.parametrize("vector", VECTORS["status-go"], ids=["status-go's", "through REST"])

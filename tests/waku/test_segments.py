@@ -100,7 +100,11 @@ class TestPuttingTogether:
     def test_two_messages_between_each_other(self) -> None:
         other = pattern(100, 8)
         reassembly = Reassembly()
-        mixed = [one for pair in zip(segmented(LONG, 50), segmented(other, 50), strict=True) for one in pair]
+        mixed = [
+            one
+            for pair in zip(segmented(LONG, 50), segmented(other, 50), strict=True)
+            for one in pair
+        ]
         assert taken(reassembly, mixed) == [None, None, LONG, other]
 
     def test_more_parts_than_parity_can_be_for(self) -> None:

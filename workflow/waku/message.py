@@ -60,9 +60,7 @@ class WakuMessage:
         """
         timestamp = (self.timestamp or 0).to_bytes(8, "big", signed=True)
         topic = self.content_topic.encode()
-        hashed = b"".join(
-            (pubsub_topic.encode(), self.payload, topic, self.meta or b"", timestamp)
-        )
+        hashed = b"".join((pubsub_topic.encode(), self.payload, topic, self.meta or b"", timestamp))
         return sha256(hashed).digest()
 
     def encode(self) -> bytes:

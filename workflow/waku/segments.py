@@ -149,20 +149,10 @@ class Reassembly:
             return payload
         self._expire(now)
         key = (sender, segment.entire_message_hash)
-        if key in self._done:
-            return Refusal.SEGMENT_REPEATED
-        refusal = self._check(segment)
+        refusal = self._add(key, segment, now)
         if refusal is not None:
             return refusal
-        parts = self._parts.setdefault(key, _Parts(now))
-        before = parts.weight
-        refusal = parts.add(segment)
-        self._held += parts.weight - before
-        if refusal is not None:
-            return refusal
-        if parts.size > self._max_length:
-            self._drop(key)
-            return Refusal.SEGMENTS_TOO_LONG
+        parts = self._parts[key]
         if parts.is_enough:
             self._drop(key)
             whole = parts.whole(segment.entire_message_hash)
@@ -172,6 +162,22 @@ class Reassembly:
         while self._held > self._max_held:
             self._drop(next(iter(self._parts)))
         return None
+
+    def _add(self, key: tuple[bytes, bytes], segment: SegmentMessage, now: float) -> Refusal | None:
+        """Hold the segment with the others of its message, or say why not."""
+        if key in self._done:
+            return Refusal.SEGMENT_REPEATED
+        refusal = self._check(segment)
+        if refusal is not None:
+            return refusal
+        parts = self._parts.setdefault(key, _Parts(now))
+        before = parts.weight
+        refusal = parts.add(segment)
+        self._held += parts.weight - before
+        if refusal is None and parts.size > self._max_length:
+            self._drop(key)
+            refusal = Refusal.SEGMENTS_TOO_LONG
+        return refusal
 
     def _check(self, segment: SegmentMessage) -> Refusal | None:
         if segment.segments_count:
