@@ -154,17 +154,11 @@ class TestReadingBelievesNothing:
     def test_an_empty_part(self) -> None:
         assert self.only(segment(HASH, (0, 2, 0, 0), b"")) is Refusal.SEGMENT_NUMBERS
 
-    @pytest.mark.parametrize(
-        ("numbers", "length"), [((1, 3, 0, 0), 0), ((1, 2, 0, 0), 5), ((0, 1, 0, 1), 0)]
-    )
-    def test_parts_that_tell_different_numbers(
-        self, numbers: tuple[int, int, int, int], length: int
-    ) -> None:
-        first = segment(HASH, (1, 4, 0, 0), b"a", 7)
-        again = segment(HASH, numbers, b"a", length)
-        if numbers[0] == 1:
-            first = segment(HASH, (0, 4, 0, 0), b"a", 7)
-        assert self.only(first, again) is Refusal.SEGMENT_CONTRADICTS
+    @pytest.mark.parametrize(("count", "length"), [(3, 7), (4, 8), (4, 0)])
+    def test_parts_that_tell_different_numbers(self, count: int, length: int) -> None:
+        first = segment(HASH, (0, 4, 0, 0), b"a", 7)
+        second = segment(HASH, (1, count, 0, 0), b"a", length)
+        assert self.only(first, second) is Refusal.SEGMENT_CONTRADICTS
 
     def test_parity_that_tells_different_numbers(self) -> None:
         first, second = (segment(HASH, (0, 0, n, 2 + n), b"a") for n in range(2))
@@ -237,21 +231,21 @@ class TestBounds:
         assert taken(Reassembly(max_length=100), segments)[-1] == LONG
 
     def test_the_oldest_goes_when_memory_is_full(self) -> None:
-        reassembly = Reassembly(max_held=2 * (50 + 512))
+        reassembly = Reassembly(max_held=2 * (50 + 1024))
         halves = [segmented(pattern(100, seed), 50) for seed in range(3)]
         for first, _ in halves:
             assert reassembly.take(SENDER, first, NOW) is None
-        assert reassembly.held == 2 * (50 + 512)
+        assert reassembly.held == 2 * (50 + 1024)
         wholes = [reassembly.take(SENDER, second, NOW) for _, second in reversed(halves)]
         assert wholes == [pattern(100, 2), pattern(100, 1), None]
 
     @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 4), st.floats(0, 3 * DAY))))
     def test_no_more_is_held_than_allowed(self, arriving: list[tuple[int, int, float]]) -> None:
-        reassembly = Reassembly(max_held=3000)
+        reassembly = Reassembly(max_held=5000)
         for seed, index, later in arriving:
             segments = segmented(pattern(500, seed), 100)
             reassembly.take(SENDER, segments[index], NOW + later)
-            assert 0 <= reassembly.held <= 3000
+            assert 0 <= reassembly.held <= 5000
 
     def test_one_that_is_larger_than_memory_is_not_held(self) -> None:
         reassembly = Reassembly(max_held=100)

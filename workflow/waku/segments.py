@@ -30,7 +30,7 @@ MAX_PARITY_SEGMENTS: Final = MAX_SEGMENTS // 8
 
 _MAX_FIELDS = 64
 _HASH_LENGTH = 32
-_OVERHEAD = 512  # bytes that a segment takes besides its own, roughly
+_OVERHEAD = 1024  # bytes that a segment takes besides its own, roughly
 _MAX_DONE = 4096
 _ZEROS = 3  # that a message may end with, where nothing says how long it is
 
