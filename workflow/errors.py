@@ -8,17 +8,18 @@ CommunityArchivesError
 │   ├── SettingsInvalidError
 │   ├── UnknownEventError
 │   ├── MalformedIdError
+│   ├── ApplicationError
 │   ├── NotControlNodeError
 │   ├── NothingAnnouncedError
 │   ├── AdoptionError
-│   ├── NameTakenError
-│   └── ForeignPackageError
+│   └── NameTakenError
 ├── DataDirectoryError
 │   ├── DirectoryLockedError
 │   ├── JournalDamagedError
 │   ├── JournalForeignError
 │   ├── JournalNewerError
-│   └── JournalWriteError
+│   ├── JournalWriteError
+│   └── StatesRemovedError
 ├── WorkFailedError
 ├── KeyFileError
 ├── ArchiveError                bytes that break the format
@@ -38,6 +39,9 @@ CommunityArchivesError
 │   └── NoPeersError
 │       └── NoPeerSourceError
 └── MessagingError              the network of messages
+
+``workflow.ownership.ForeignPackageError`` stands beside it: it tells that 'states', with the root
+of this tree, is somebody else's.
 """
 
 from __future__ import annotations
@@ -92,6 +96,12 @@ class MalformedIdError(ConfigurationError):
     code = "id-malformed"
 
 
+class ApplicationError(ConfigurationError):
+    """An application of one's own cannot be found, or not be put together as it is."""
+
+    code = "application-invalid"
+
+
 class NotControlNodeError(ConfigurationError):
     """Only the holder of the community's private key may do this."""
 
@@ -123,13 +133,6 @@ class NameTakenError(ConfigurationError):
 
     code = "name-taken"
     remedy = "Choose another name."
-
-
-class ForeignPackageError(ConfigurationError):
-    """Another distribution's 'states' or 'workflow' shadows ours."""
-
-    code = "package-foreign"
-    remedy = "Install community-archives into an environment of its own."
 
 
 class DataDirectoryError(CommunityArchivesError):
@@ -185,6 +188,16 @@ class JournalWriteError(DataDirectoryError):
 
     code = "journal-write"
     remedy = "Make room on the disk, or make the data directory writable; nothing is half done."
+
+
+class StatesRemovedError(DataDirectoryError):
+    """Instances are in states that their tables no longer have; every state is listed."""
+
+    code = "states-removed"
+    remedy = (
+        "See 'community-archives migrate --plan', then let 'community-archives migrate --apply'"
+        " move them."
+    )
 
 
 class CommandUnansweredError(DataDirectoryError):

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import cast
 
 from states import COMMUNITY, look
-from states.community import Event as CommunityEvent
 from states.community import Facts, State, history_is_caught_up, is_control_node, link_is_wanted
 from states.drawing import Overlay
 from workflow.actions.tools import Tools
 from workflow.engine.history import counts, steps_of
+from workflow.engine.removed_states import AnyLifecycle
 from workflow.ports.carrier import Traffic
 from workflow.ports.work import Transaction
 
@@ -142,16 +142,22 @@ def out_of_step(tx: Transaction, node_is_enabled: bool) -> list[tuple[str, bool]
     return [(str(id), bool(should_be_on)) for id, should_be_on in rows]
 
 
-def way_of(tx: Transaction, id: str, steps: int = 12) -> Overlay:
-    """One community on the picture of its lifecycle: where it is, and its newest steps."""
+def way_of(tx: Transaction, lifecycle: AnyLifecycle, id: str, steps: int = 12) -> Overlay:
+    """One instance on the picture of its lifecycle: where it is, and its newest steps.
+
+    Steps of an earlier table, whose states or events are gone, are left out.
+    """
+    states, events = lifecycle.states.__members__, lifecycle.events.__members__
     way = tuple(
-        (State[one.source], CommunityEvent[one.event], State[one.target])
-        for one in steps_of(tx, COMMUNITY.name, id, steps)
+        (states[one.source], events[one.event], states[one.target])
+        for one in steps_of(tx, lifecycle.name, id, steps)
+        if one.event in events and {one.source, one.target} <= states.keys()
     )
-    return Overlay(State[state_of(tx, COMMUNITY.name, id)], way)
+    return Overlay(states.get(state_of(tx, lifecycle.name, id)), way)
 
 
-def counts_of_all(tx: Transaction) -> Overlay:
-    """All communities on the picture: how many are in which state."""
-    found = counts(tx, COMMUNITY.name)
-    return Overlay(counts={State[name]: count for name, count in found.items()})
+def counts_of_all(tx: Transaction, lifecycle: AnyLifecycle) -> Overlay:
+    """All instances on the picture: how many are in which state."""
+    found = counts(tx, lifecycle.name)
+    states = lifecycle.states.__members__
+    return Overlay(counts={states[name]: n for name, n in found.items() if name in states})

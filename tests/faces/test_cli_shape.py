@@ -17,7 +17,7 @@ from tests.faces.command_line import COMMAND, ROOT, CommandLine, Started, enviro
 COMMANDS = [
     "demo", "init", "config", "run", "announce", "join", "fetch", "peers", "selftest", "status",
     "why", "history", "send", "diagram", "verify", "messages", "export", "adopt", "inspect",
-    "check", "community", "archive", "announcement", "import",
+    "check", "community", "archive", "announcement", "import", "migrate",
 ]  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from workflow.cli.fetching import announcement, fetch, join, peers
 from workflow.cli.importing import adopt, importing
 from workflow.cli.inspecting import ABOUT, inspect
 from workflow.cli.looking import history, status
+from workflow.cli.migrating import migrate
 from workflow.cli.options import examples
 from workflow.cli.reading import messages
 from workflow.cli.running import run
@@ -156,4 +157,5 @@ app.command(
         "inspect archivedata/0x02ab /mnt/backup/0x02ab",
     )
 )(inspect)
-app.command(epilog=examples("check", "check --only 'two devices'"))(check)
+app.command(epilog=examples("check", "check --only 'two devices'", "check --app shop:APP"))(check)
+app.command(epilog=examples("migrate --plan", "migrate --apply --app shop:APP"))(migrate)

@@ -12,10 +12,10 @@ import typer
 from workflow.cli.kinds import Origin
 from workflow.cli.networking import networked
 from workflow.cli.options import DATA_DIR, AsJson, DataDir
-from workflow.cli.place import SCRATCH
 from workflow.cli.settings import ABOUTS, DEFAULT, Settings
 from workflow.cli.settings_file import DATA_DIR_KEY, FILE, configured, file_of, folders
 from workflow.cli.words import hanging, say, say_json
+from workflow.defaults import torrents
 
 IS_SET: Final = "(set)"
 LABEL: Final = 16
@@ -32,9 +32,7 @@ def config(
     than the default. Everything is checked as 'run' would check it. Of what may hold a secret only
     that it is set is shown: passwords, and the arguments of a command.
     """
-    from workflow.adapters.carrier.bittorrent.carrier import BitTorrentCarrier  # noqa: PLC0415
-
-    BitTorrentCarrier(networking.settings(), data_dir / SCRATCH)  # It refuses what cannot be meant.
+    torrents(data_dir, networking.settings())  # It refuses what cannot be meant.
     file = file_of(data_dir)
     source = context.get_parameter_source("data_dir")
     values: dict[str, tuple[Any, Origin]] = {

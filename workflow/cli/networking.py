@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
-from platformdirs import user_data_path
 
 from workflow.cli.kinds import (
     ADDRESS,
@@ -28,12 +27,10 @@ from workflow.cli.kinds import (
     setting,
     variable,
 )
+from workflow.defaults import meeting_folder
 
 if TYPE_CHECKING:
     from workflow.adapters.carrier.bittorrent.settings import Settings
-
-MEETING: Final = "local-network"
-"""The folder, in the user's data directory, through which nodes on one machine find each other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +83,7 @@ class Networking:
     @property
     def folder(self) -> Path:
         """Where local nodes meet."""
-        return self.meeting or user_data_path("community-archives") / MEETING
+        return self.meeting or meeting_folder()
 
     @property
     def is_asked_for(self) -> bool:
