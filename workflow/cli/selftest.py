@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import closing
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
 import typer
@@ -67,6 +66,8 @@ async def _both(
     as_json: bool,
 ) -> tuple[set[bytes], set[bytes]]:
     """The digests of the messages that are archived here, and of those that a stranger got."""
+    from tempfile import TemporaryDirectory  # noqa: PLC0415
+
     with TemporaryDirectory(prefix="community-archives-selftest-") as directory:
         async with acting(data_dir, networking) as holder:
             await watch(
