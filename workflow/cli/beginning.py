@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -236,6 +235,8 @@ def _something(text: str) -> str:
 
 
 def _say_what_is_next(data_dir: Path, settings: Settings, own: str, *, is_following: bool) -> None:
+    import shlex  # noqa: PLC0415
+
     say()
     say("Next:")
     if not os.environ.get(DATA_DIR) and data_dir.resolve() != default_data_dir().resolve():
