@@ -162,6 +162,22 @@ async def test_who_runs_does_it(shop: Shop, module: Any, tmp_path: Path) -> None
     assert cake.state is module.State.CANCELLED
 
 
+def test_a_state_that_works_is_told_from_one_that_waits(shop: Shop) -> None:
+    assert shop("send", "tea", "van_comes").stdout.endswith("ready --van_comes--> booking\n")
+    assert re.search(r"order +tea +booking +works\n", shop("status").stdout)
+    said = shop("why", "tea").stdout
+    assert "  It is booking since " in said
+    assert "  Its action is book_parcel, started once.\n" in said
+    assert "What is next\n  Its action answers, or fails.\n" in said
+    (told,) = json.loads(shop("status", "tea", "--json").stdout)
+    assert (told["is_working"], told["attempts"]) == (True, 1)
+    assert shop("send", "tea", "booking_failed").exit_code == 0
+    said = shop("why", "tea").stdout
+    assert "What failed\n  booking failed " in said
+    assert "; held back until " in " ".join(said.split())
+    assert "What is next\n  Its action is started again " in said
+
+
 # -- checking --------------------------------------------------------------------------------------
 
 
