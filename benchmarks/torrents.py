@@ -1,6 +1,6 @@
 """The BitTorrent carrier beside libtorrent alone, with the same settings, on loopback.
 
-.venv/bin/python benchmarks/torrents.py            about two minutes
+.venv/bin/python benchmarks/torrents.py            about three minutes
 .venv/bin/python benchmarks/torrents.py --quick    a tenth of everything
 """
 
@@ -42,7 +42,7 @@ async def main() -> None:
         if "seeding" in parts:
             await seeding.run(directory, 1_000 // scale)
         if "carrying" in parts:
-            await carrying.run(directory, [300 // scale, 1_000 // scale], 3)
+            await carrying.run(directory, {300 // scale: 11, 1_000 // scale: 5})
         if "picking" in parts:
             await picking.run(directory, 15)
 

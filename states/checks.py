@@ -64,6 +64,14 @@ def _unknown_names(table: _Table) -> Iterator[str]:
         yield from _unknown("initial, final or main path", "state", table.states, state)
     if table.failed is not None:
         yield from _unknown("failed", "event", table.events, table.failed)
+    yield from _unknown_successors(table)
+
+
+def _unknown_successors(table: _Table) -> Iterator[str]:
+    for name, target in table.renamed.items():
+        yield from _unknown(f"renamed {name}", "state", table.states, target)
+        if name in table.states.__members__:
+            yield f"renamed {name}: the table still has this state"
 
 
 def _unknown_in_row(place: str, rule: _Row, table: _Table) -> Iterator[str]:

@@ -134,6 +134,28 @@ def wake_later(instance: Instance[S], at: float | None) -> Instance[S]:
     return replace(instance, version=instance.version + 1, due_at=at)
 
 
+def transfer(
+    lifecycle: Lifecycle[S, E, A, F, G], instance: Instance[S], target: S, now: float
+) -> Instance[S]:
+    """The instance put into a state that goes on for one which the table no longer has.
+
+    It is entered like any other: whatever ran is over, what failed before counts no more, and the
+    next sweep starts its action or looks at its levels.
+    """
+    waits = lifecycle.waits(target)
+    is_due = bool(lifecycle.levels[target]) if waits else target not in lifecycle.final
+    return replace(
+        instance,
+        state=target,
+        version=instance.version + 1,
+        entry=instance.entry + 1,
+        attempts=0,
+        answered=waits or target in lifecycle.final,
+        due_at=now if is_due else None,
+        setbacks=(),
+    )
+
+
 def survives_restart(instance: Instance[S]) -> bool:
     """After a restart: True to start the interrupted action again, False to count it as failed."""
     return instance.attempts < UNHURRIED_RESTARTS

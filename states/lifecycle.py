@@ -162,6 +162,8 @@ class Lifecycle(Generic[S, E, A, F, G]):
     ``failed`` is the event that the engine sends for an action that raised; None is for lifecycles
     whose states all wait.
     ``final`` lists the states that are meant never to be left; they have no action.
+    ``renamed`` says of states that earlier versions of the table had, by their member's name, which
+    one of today's goes on for them; whoever is in one is moved there before anything starts.
     """
 
     name: str
@@ -176,6 +178,7 @@ class Lifecycle(Generic[S, E, A, F, G]):
     final: tuple[S, ...] = ()
     failed: E | None = None
     main_path: tuple[S, ...] = ()
+    renamed: Mapping[str, S] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         found = complaints(self)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -18,6 +19,7 @@ from workflow.actions.import_messages import import_messages
 from workflow.actions.seed_torrent import seed_torrent
 from workflow.actions.send_link import send_link
 from workflow.actions.tools import Tools
+from workflow.adapters.clock.system import SystemClock
 from workflow.adapters.store.facts import (
     CommunityFacts,
     Timing,
@@ -26,11 +28,11 @@ from workflow.adapters.store.facts import (
 )
 from workflow.adapters.store.schema import STORE
 from workflow.adapters.store.sqlite import SqliteStore
+from workflow.defaults import key_files, local_messages, torrents
 from workflow.engine.engine import Engine
-from workflow.engine.history import begin_run, remembered
-from workflow.engine.journal import Journal, Probe, no_probe
-from workflow.engine.lock import DirectoryLock
-from workflow.engine.migrations import ENGINE
+from workflow.engine.history import remembered
+from workflow.engine.holding import hold
+from workflow.engine.journal import Probe, no_probe
 from workflow.engine.workflow import Workflow
 from workflow.files.folder import ArchiveFolder
 from workflow.links import Links
@@ -39,8 +41,9 @@ from workflow.ports.carrier import Carrier
 from workflow.ports.clock import Clock
 from workflow.ports.keys import Keys
 from workflow.ports.messaging import Messaging
+from workflow.ports.store import Store
 from workflow.ports.work import Json
-from workflow.viewing import ARCHIVES, JOURNAL, facts_of
+from workflow.viewing import ARCHIVES, facts_of
 
 WITH_TIMES: Final = {
     community.Signal.CREATED,
@@ -50,39 +53,46 @@ WITH_TIMES: Final = {
 
 
 def open_node(
-    data_dir: Path,
+    data_dir: str | os.PathLike[str],
     *,
-    clock: Clock,
-    carrier: Carrier,
-    messaging: Messaging,
-    keys: Keys,
+    clock: Clock | None = None,
+    store: Store | None = None,
+    carrier: Carrier | None = None,
+    messaging: Messaging | None = None,
+    keys: Keys | None = None,
     timing: Timing | None = None,
     backoff: Backoff | None = None,
     probe: Probe = no_probe,
 ) -> Node:
-    """A node on this data directory, ready for ``async with``.
+    """A node on this data directory, which it holds; ready for ``async with``.
+
+    What is not given is what ``community-archives run`` has by default: the machine's clock, rows
+    in the journal (SQLite), BitTorrent and messages between the nodes of this machine, and private
+    keys in files of the data directory. A ``store`` of your own keeps its rows in the tables of
+    the shipped one, from which the guards' facts are read.
 
     Raises ``DirectoryLockedError`` when another process has it, ``DataDirectoryError`` when it
     cannot be used.
     """
+    data_dir = Path(data_dir)
+    clock, store = clock or SystemClock(), store or SqliteStore()
+    carrier, messaging = carrier or torrents(data_dir), messaging or local_messages(clock)
+    keys = keys or key_files(data_dir)
     timing, backoff = timing or Timing(), backoff or Backoff()
-    lock = DirectoryLock(data_dir, "node")
-    journal: Journal | None = None
     began_at = clock.now()
+    held = hold(data_dir, "node", STORE, began_at, probe=probe)
     try:
-        journal = Journal(data_dir / JOURNAL, (*ENGINE, *STORE), probe=probe)
-        run = journal.run_blocking(lambda tx: begin_run(tx, began_at))
-        device = journal.run_blocking(
+        device = held.journal.run_blocking(
             lambda tx: remembered(tx, "device", lambda: keys.random(16).hex())
         )
     except BaseException:
-        if journal is not None:
-            journal.close()
-        lock.release()
+        held.close()
         raise
-    read_facts = CommunityFacts(keys, carrier, timing, device=device, run=run, started_at=began_at)
+    read_facts = CommunityFacts(
+        keys, carrier, timing, device=device, run=held.run, started_at=began_at
+    )
     tools = Tools(
-        store=SqliteStore(),
+        store=store,
         carrier=carrier,
         messaging=messaging,
         keys=keys,
@@ -91,19 +101,14 @@ def open_node(
         facts_of=lambda tx, ids: facts_of(read_facts, tx, ids, clock.now()),
         grace=timing.grace,
     )
-    engine = Engine(journal, clock, workflows(tools, read_facts, backoff))
-
-    def close() -> None:
-        journal.close()
-        lock.release()
-
+    engine = Engine(held.journal, clock, workflows(tools, read_facts, backoff))
     return Node(
         engine,
         tools,
-        Links(engine, tools, run),
+        Links(engine, tools, held.run),
         device=device,
         catch_up=timing.catch_up,
-        close=close,
+        close=held.close,
     )
 
 

@@ -14,9 +14,10 @@ from typing import Any, Final
 
 from states import community
 from states.node import NODE
+from workflow.application import deliver
 from workflow.archive.windows import INTERVAL
 from workflow.engine.inbox import Command
-from workflow.engine.rows import Outcome, Request
+from workflow.engine.rows import Outcome
 from workflow.errors import NameTakenError, UnknownEventError
 from workflow.node import REANNOUNCE_AFTER, Node
 from workflow.ports.records import Choice
@@ -37,11 +38,7 @@ async def perform(node: Node, command: Command) -> Outcome:
         return await node.switch_on(command.instance, command.id, command.actor)
     if event is community.Event.SWITCHED_OFF:
         return await node.switch_off(command.instance, command.id, command.actor)
-    return await node.engine.send(
-        command.lifecycle,
-        command.instance,
-        Request(event, command.actor, command_id=command.id),
-    )
+    return await deliver(node.engine, command)
 
 
 def asked(id: str, verb: str, instance: str, at: float, **arguments: object) -> Command:

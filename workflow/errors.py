@@ -4,19 +4,22 @@ CommunityArchivesError
 ├── ConfigurationError
 │   ├── UnknownInstanceError
 │   │   └── UnknownCommunityError
+│   ├── AmbiguousCommunityError
+│   ├── SettingsInvalidError
 │   ├── UnknownEventError
 │   ├── MalformedIdError
+│   ├── ApplicationError
 │   ├── NotControlNodeError
 │   ├── NothingAnnouncedError
 │   ├── AdoptionError
-│   ├── NameTakenError
-│   └── ForeignPackageError
+│   └── NameTakenError
 ├── DataDirectoryError
 │   ├── DirectoryLockedError
 │   ├── JournalDamagedError
 │   ├── JournalForeignError
 │   ├── JournalNewerError
-│   └── JournalWriteError
+│   ├── JournalWriteError
+│   └── StatesRemovedError
 ├── WorkFailedError
 ├── KeyFileError
 ├── ArchiveError                bytes that break the format
@@ -36,6 +39,9 @@ CommunityArchivesError
 │   └── NoPeersError
 │       └── NoPeerSourceError
 └── MessagingError              the network of messages
+
+``workflow.ownership.ForeignPackageError`` stands beside it: it tells that 'states', with the root
+of this tree, is somebody else's.
 """
 
 from __future__ import annotations
@@ -63,6 +69,20 @@ class UnknownCommunityError(UnknownInstanceError):
     remedy = "List the known communities with 'community-archives status'."
 
 
+class AmbiguousCommunityError(ConfigurationError):
+    """Several communities begin so."""
+
+    code = "community-ambiguous"
+    remedy = "Give more of the name or of the id."
+
+
+class SettingsInvalidError(ConfigurationError):
+    """A setting cannot be read or cannot be meant; its place is a file and line, or a name."""
+
+    code = "settings-invalid"
+    remedy = "Correct it; docs/settings.md has what each setting can be."
+
+
 class UnknownEventError(ConfigurationError):
     """The lifecycle has no event of this name."""
 
@@ -74,6 +94,12 @@ class MalformedIdError(ConfigurationError):
     """A community id, key or command id does not have its form."""
 
     code = "id-malformed"
+
+
+class ApplicationError(ConfigurationError):
+    """An application of one's own cannot be found, or not be put together as it is."""
+
+    code = "application-invalid"
 
 
 class NotControlNodeError(ConfigurationError):
@@ -107,13 +133,6 @@ class NameTakenError(ConfigurationError):
 
     code = "name-taken"
     remedy = "Choose another name."
-
-
-class ForeignPackageError(ConfigurationError):
-    """Another distribution's 'states' or 'workflow' shadows ours."""
-
-    code = "package-foreign"
-    remedy = "Install community-archives into an environment of its own."
 
 
 class DataDirectoryError(CommunityArchivesError):
@@ -169,6 +188,16 @@ class JournalWriteError(DataDirectoryError):
 
     code = "journal-write"
     remedy = "Make room on the disk, or make the data directory writable; nothing is half done."
+
+
+class StatesRemovedError(DataDirectoryError):
+    """Instances are in states that their tables no longer have; every state is listed."""
+
+    code = "states-removed"
+    remedy = (
+        "See 'community-archives migrate --plan', then let 'community-archives migrate --apply'"
+        " move them."
+    )
 
 
 class CommandUnansweredError(DataDirectoryError):

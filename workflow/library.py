@@ -150,9 +150,9 @@ class Library:
         await self._add_channels(community.id, channels)
 
     async def find(self, text: str) -> Community:
-        """A community by its name, id, or the beginning of its id.
+        """A community by its name, id, or the beginning of either.
 
-        Raises ``UnknownCommunityError``.
+        Raises ``UnknownCommunityError``, ``AmbiguousCommunityError``.
         """
         return await self.engine.run(lambda tx: self._store.find_community(tx, text))
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable
 from enum import Enum
-from types import TracebackType
 from typing import Final, Self
 
 from states import ARCHIVE_IMPORT, COMMUNITY, community
@@ -22,6 +21,7 @@ from workflow.announcing import Announcing
 from workflow.archive.windows import INTERVAL
 from workflow.engine.engine import Engine
 from workflow.engine.rows import Outcome, Recorded, Request
+from workflow.engine.working import ended
 from workflow.errors import ChoiceRefusedError, NotControlNodeError
 from workflow.identity import public_key_of
 from workflow.links import Links
@@ -73,12 +73,7 @@ class Node(Announcing):
             raise
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         """Stop; nothing that was committed is lost."""
         await self.stop()
 
@@ -99,7 +94,13 @@ class Node(Announcing):
         await self._start_imports()
 
     async def stop(self) -> None:
-        """Cancel what runs, let go of the networks, close the journal."""
+        """Cancel what runs, let go of the networks, close the journal.
+
+        Whoever is cancelled meanwhile, perhaps once more, still waits for the end of it.
+        """
+        await ended(asyncio.create_task(self._stop()))
+
+    async def _stop(self) -> None:
         try:
             await self.engine.stop()
             await self._links.close()
@@ -337,11 +338,11 @@ class Node(Announcing):
 
     async def drawing(self, id: str) -> Drawing:
         """The community's lifecycle with the way it took; shows itself in Jupyter."""
-        return Drawing(COMMUNITY, await self.engine.run(lambda tx: way_of(tx, id)))
+        return Drawing(COMMUNITY, await self.engine.run(lambda tx: way_of(tx, COMMUNITY, id)))
 
     async def drawing_of_all(self) -> Drawing:
         """The lifecycle with how many communities are in which state; shows itself in Jupyter."""
-        return Drawing(COMMUNITY, await self.engine.run(counts_of_all))
+        return Drawing(COMMUNITY, await self.engine.run(lambda tx: counts_of_all(tx, COMMUNITY)))
 
     def signals(self, after: int = 0) -> AsyncGenerator[Recorded, None]:
         """Steps with what they told, without gaps, from the one behind number ``after`` on."""

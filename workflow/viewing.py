@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, cast
@@ -15,7 +14,7 @@ from workflow.actions.tools import Tools
 from workflow.adapters.store.facts import CommunityFacts, Timing
 from workflow.adapters.store.schema import STORE
 from workflow.adapters.store.sqlite import SqliteStore
-from workflow.engine.lock import holder, is_held
+from workflow.engine.holding import FILE, holder_of
 from workflow.engine.migrations import ENGINE
 from workflow.engine.reading import ReadOnlyJournal, kept, recorded_facts
 from workflow.files.folder import ArchiveFolder
@@ -25,7 +24,7 @@ from workflow.ports.keys import Keys
 from workflow.ports.messaging import Messaging
 from workflow.ports.work import Transaction
 
-JOURNAL: Final = "journal.sqlite3"
+JOURNAL: Final = FILE
 ARCHIVES: Final = "archives"
 ATTEMPTS: Final = (
     "SELECT i.id, i.attempts FROM json_each(?2) asked"
@@ -61,9 +60,7 @@ def open_view(
     Raises ``DataDirectoryError`` when there is no journal or it cannot be read.
     """
     journal = ReadOnlyJournal(data_dir / JOURNAL, (*ENGINE, *STORE))
-    who = ""
-    with suppress(OSError):  # In a directory that cannot be written nobody runs.
-        who = holder(data_dir) if is_held(data_dir) else ""
+    who = holder_of(data_dir)
     device, run, began_at = journal.run(
         lambda tx: (
             kept(tx, "device"),

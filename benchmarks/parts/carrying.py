@@ -12,10 +12,13 @@ MEGABYTE: Final = 1_000_000
 ARCHIVE: Final = 100
 
 
-async def run(directory: Path, sizes: list[int], times: int) -> None:
-    """Whole histories in archives of 10 MB, from the link to the disk."""
+async def run(directory: Path, sizes: dict[int, int]) -> None:
+    """Whole histories of so many megabytes, each so many times, from the link to the disk.
+
+    Archives have 10 MB each.
+    """
     report.table("A whole history, from the link", "ours", "libtorrent", "speed")
-    for size in sizes:
+    for size, times in sizes.items():
         pieces = size * MEGABYTE // swarm.PIECE
         content, info = swarm.generation(directory / f"{size}", pieces)
         one, two = swarm.Plain(), swarm.Plain()

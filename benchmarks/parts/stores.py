@@ -62,7 +62,7 @@ class Store:
     clock: ManualClock
 
     def work(self, id: str) -> ThisWork:
-        return ThisWork(id, 1, 1, engine=self.engine, report_to=_to_nobody)
+        return ThisWork(id, 1, 1, engine=self.engine, clock=self.clock, report_to=_to_nobody)
 
     async def commit(self, answer: Answer[Any]) -> None:
         await self.journal.run(answer.writes)

@@ -26,7 +26,8 @@ from tests.adapters.swarms import (
     sealed,
     stranger,
 )
-from workflow.adapters.carrier.bittorrent import carrier, pieces, session
+from workflow.adapters.carrier import pieces
+from workflow.adapters.carrier.bittorrent import carrier, session
 from workflow.adapters.carrier.bittorrent.carrier import BitTorrentCarrier
 from workflow.adapters.carrier.bittorrent.settings import Settings
 from workflow.archive.torrent import Info

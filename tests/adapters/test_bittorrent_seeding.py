@@ -20,7 +20,7 @@ from tests.adapters.swarms import (
     fetched,
     sealed,
 )
-from workflow.adapters.carrier.bittorrent import pieces
+from workflow.adapters.carrier import pieces
 from workflow.adapters.carrier.bittorrent.carrier import BitTorrentCarrier
 from workflow.adapters.carrier.bittorrent.settings import TRACKERS, Network, Settings
 from workflow.archive.magnet import magnet_uri

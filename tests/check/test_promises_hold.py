@@ -39,7 +39,7 @@ def test_every_shipped_table_hangs_together(table: Lifecycle[Any, Any, Any, Any,
     result = check_lifecycle(table)
     assert result.problems == ()
     assert result.is_good
-    assert result.states == len(table.acts) + len(table.final)
+    assert result.searches[0].found.states == len(table.acts) + len(table.final)
 
 
 def test_the_report_is_readable() -> None:
@@ -85,7 +85,7 @@ def test_somebody_elses_table_is_examined_without_knowing_its_guards() -> None:
     )  # fmt: skip
     result = check_lifecycle(lamp)
     assert result.is_good
-    assert result.states == 3
+    assert [one.found.states for one in result.searches] == [3, 3]
 
 
 def is_worn(facts: bool) -> bool:

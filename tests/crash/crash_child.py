@@ -16,7 +16,6 @@ import json
 import os
 import signal
 import sys
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -24,6 +23,7 @@ from typing import Final
 from loguru import logger
 
 from tests.crash.disk import Kind, Recorder, Step, tree_of
+from tests.crash.forked import serve
 from workflow.testing.world import DAY, HOUR, START, WEEK, World, text_message
 
 KEY: Final = bytes(range(1, 33))
@@ -102,30 +102,9 @@ def name_of(step: Step) -> str:
     return f"{step.kind.value} {Path(step.target or step.path).name}"
 
 
-def main() -> None:
-    """Fork a node for each line of the standard input."""
-    sys.stdout.write("ready\n")
-    sys.stdout.flush()
-    for line in sys.stdin:
-        order = json.loads(line)
-        process = os.fork()
-        if process == 0:
-            code = 1
-            try:
-                asyncio.run(live(Path(order["directory"]), order["kill_at"]))
-                code = 0
-            finally:
-                sys.stderr.flush()
-                os._exit(code)
-        _, status = os.waitpid(process, 0)
-        sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
-        sys.stdout.flush()
-
-
 if __name__ == "__main__":
     logger.remove()
-    assert threading.active_count() == 1, "only a process with one thread may fork"
     if len(sys.argv) > 1:
         asyncio.run(live(Path(sys.argv[1]), 0))
     else:
-        main()
+        serve(live)

@@ -19,54 +19,14 @@ from typing import Any, Final
 
 import pytest
 
-ROOT: Final = Path(__file__).resolve().parents[2]
+from tests.crash.forked import ROOT, Nodes
+
 CALLS: Final = ("fsync", "rename", "ftruncate", "unlink", "pwrite64", "fdatasync", "write", "mkdir")
-
-
-class Nodes:
-    """Nodes that live in processes forked from one that has everything imported."""
-
-    def __init__(self, place: Path) -> None:
-        self._place = place
-        self._count = 0
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.crash.crash_child"],
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert self._hear() == "ready"
-
-    def directory(self) -> Path:
-        self._count += 1
-        made = self._place / str(self._count)
-        made.mkdir()
-        return made
-
-    def live(self, directory: Path, kill_at: int = 0) -> int:
-        """Let a node live until it is killed or done; returns how it ended."""
-        assert self._process.stdin is not None
-        order = {"directory": str(directory), "kill_at": kill_at}
-        self._process.stdin.write(json.dumps(order) + "\n")
-        self._process.stdin.flush()
-        return int(self._hear())
-
-    def close(self) -> None:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.close()
-        self._process.wait(60)
-        self._process.stdout.close()
-
-    def _hear(self) -> str:
-        assert self._process.stdout is not None
-        return self._process.stdout.readline().strip()
 
 
 @pytest.fixture
 def nodes(fast_disk: Path) -> Iterator[Nodes]:
-    made = Nodes(fast_disk)
+    made = Nodes("tests.crash.crash_child", fast_disk)
     yield made
     made.close()
 

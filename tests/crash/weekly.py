@@ -56,6 +56,9 @@ class DirectWork:
     entry: int = 1
     attempt: int = 1
 
+    def now(self) -> float:
+        raise NotImplementedError
+
     async def read(self, query: Callable[[Transaction], T]) -> T:
         return query(cast("Transaction", self.tx))
 

@@ -155,6 +155,7 @@ class Bench:
     """An engine on a journal of its own, restarted at will. ``scripts`` overrule the plans."""
 
     path: Path | str = ":memory:"
+    table: Lifecycle[State, Event, Action, Facts, Signal] = SMALL
     clock: ManualClock = field(default_factory=lambda: ManualClock(START))
     probe: Probe = no_probe
     scripts: dict[str, Script] = field(default_factory=dict)
@@ -166,7 +167,7 @@ class Bench:
     async def open(self) -> Engine:
         self.journal = Journal(self.path, (*ENGINE, *THINGS), probe=self.probe)
         self.workflow = Workflow(
-            SMALL,
+            self.table,
             self.read_facts,
             {Action.WORK: self.work},
             backoff=Backoff(first=10.0, cap=1000.0),

@@ -17,7 +17,8 @@ def test_how_many_communities_are_in_which_state(garden: CommandLine, tmp_path: 
 
 def test_a_community_or_the_counts_but_not_both(garden: CommandLine) -> None:
     assert garden("diagram", "gardeners", "--counts").code == 2
-    assert garden("diagram", "--counts", "--lifecycle", "node").code == 2
+    assert garden("diagram", "gardeners", "--lifecycle", "node").code == 2
+    assert "enabled ×1" in garden("diagram", "--counts", "--lifecycle", "node").out
 
 
 async def test_a_live_instance_shows_itself_in_a_notebook(tmp_path: Path) -> None:

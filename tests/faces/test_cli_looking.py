@@ -68,7 +68,7 @@ def test_without_its_key_it_is_a_member(here: InProcess) -> None:
 
 
 def test_an_empty_directory_has_no_communities(nowhere: CommandLine) -> None:
-    started = nowhere.start("run", "--notify-command", "true")
+    started = nowhere.start("run")
     started.wait_until_it_says("Running on")
     assert nowhere("status").err == "No community is known here yet.\n"
     assert json.loads(nowhere("status", "--json").out) == []

@@ -337,7 +337,7 @@ def test_a_window_that_is_not_over_is_named(owner: CommandLine, tmp_path: Path) 
         (["join", "0x" + "05" * 33], "[id-malformed]"),
         (["run", "--network", "local", "--peer", "192.0.2.1:1"], "[configuration]"),
         (["run", "--libtorrent", "no_such_setting=1"], "[configuration]"),
-        (["run", "--listen", "high"], "[configuration]"),
+        (["run", "--listen", "high"], "[settings-invalid] listen: it is a port"),
         (["community", "import-key", "/nonexistent"], "[key-file]"),
     ],
 )

@@ -16,9 +16,9 @@ from tests.faces.command_line import COMMAND, ROOT, CommandLine, Started, enviro
 from tests.faces.in_process import InProcess
 
 COMMANDS = [
-    "demo", "run", "announce", "join", "fetch", "peers", "selftest", "status", "health", "doctor",
-    "why", "history", "send", "diagram", "verify", "messages", "export", "adopt", "inspect",
-    "check", "community", "archive", "announcement", "import",
+    "demo", "init", "config", "run", "announce", "join", "fetch", "peers", "selftest", "status",
+    "health", "doctor", "why", "history", "send", "diagram", "verify", "messages", "export",
+    "adopt", "inspect", "check", "community", "archive", "announcement", "import", "migrate",
 ]  # fmt: skip
 
 

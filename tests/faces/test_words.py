@@ -262,16 +262,3 @@ def test_an_interruption_needs_no_words(
 ) -> None:
     assert ended(monkeypatch, KeyboardInterrupt()) == 130
     assert capsys.readouterr().err == ""
-
-
-def test_a_mixed_up_installation_is_noticed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert cli.shadowed_by() == ""
-    (tmp_path / "states").mkdir()
-    (tmp_path / "states" / "__init__.py").touch()
-    (tmp_path / "workflow" / "cli").mkdir(parents=True)
-    monkeypatch.setattr(cli, "__file__", str(tmp_path / "workflow" / "cli" / "__init__.py"))
-    monkeypatch.delitem(sys.modules, "states")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    assert cli.shadowed_by() == str(tmp_path / "states")

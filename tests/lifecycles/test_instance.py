@@ -23,6 +23,7 @@ from states.instance import (
     is_running,
     start,
     survives_restart,
+    transfer,
     wake_later,
 )
 from states.lifecycle import Setback, Step, decide
@@ -343,3 +344,31 @@ def test_the_delay_depends_on_the_instance_and_its_entry() -> None:
     assert fail(entered(State.CREATING)) == failed
     assert fail(replace(entered(State.CREATING), id="d")).due_at != failed.due_at
     assert fail(replace(entered(State.CREATING), entry=6)).due_at != failed.due_at
+
+
+# ---------------------------------------------------------------------------- of an earlier table
+
+WORN = Instance(
+    id="c", state=State.IDLE, version=7, entry=5, attempts=2, answered=False, due_at=NOW - 1,
+    setbacks=(Setback("CREATING", 3, NOW - 9, NOW + 9),),
+)  # fmt: skip
+
+
+def test_a_state_that_works_begins_with_the_next_sweep_as_if_it_were_its_first_try() -> None:
+    after = transfer(COMMUNITY, WORN, State.CREATING, NOW)
+    assert (after.state, after.version, after.entry) == (State.CREATING, 8, 6)
+    assert (after.attempts, after.answered, after.due_at) == (0, False, NOW)
+    assert after.setbacks == ()
+    assert not is_running(COMMUNITY, after)
+    begun = start(after)
+    assert begun.attempts == 1
+    assert is_running(COMMUNITY, begun)
+
+
+def test_a_state_that_waits_looks_at_the_next_sweep_if_there_is_anything_to_look_at() -> None:
+    looks = transfer(COMMUNITY, WORN, State.IDLE, NOW)
+    assert (looks.answered, looks.due_at) == (True, NOW)
+    old = Instance(id="c/1", state=ArchiveState.WANTED, answered=False)
+    assert transfer(ARCHIVE_IMPORT, old, ArchiveState.QUARANTINED, NOW).due_at is None
+    done = transfer(ARCHIVE_IMPORT, old, ArchiveState.IMPORTED, NOW)
+    assert (done.answered, done.due_at) == (True, None)

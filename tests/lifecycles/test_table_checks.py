@@ -220,6 +220,10 @@ UNKNOWN = [
            ["initial, final or main path: unknown state 'nowhere'"]),
     Broken("event of failure", {"failed": Stranger.AGAIN},
            ["failed: unknown event <Stranger.AGAIN: 'again'>"]),
+    Broken("state that goes on for another", {"renamed": {"OLD": NO_ENUM}},
+           ["renamed OLD: unknown state 'nowhere'"]),
+    Broken("another that is still there", {"renamed": {"IDLE": S.WORKING}},
+           ["renamed IDLE: the table still has this state"]),
 ]  # fmt: skip
 
 

@@ -30,6 +30,7 @@ from workflow.archive.windows import Window
 from workflow.engine.history import steps_after
 from workflow.engine.journal import JournalClosedError
 from workflow.engine.rows import Recorded
+from workflow.files.torrents import seal_generation
 from workflow.node import Node
 from workflow.ports.carrier import Content
 from workflow.status import Status
@@ -467,7 +468,9 @@ def encrypted_content(world: World, id: str, ratchet: RatchetKey) -> Content:
     data, index = folder / "data", folder / "index"
     data.write_bytes(sealed + bytes(entry.padding))
     index.write_bytes(encrypt(ratchet, 2, b"m" * 12, "installation", encode_index([entry])))
-    return Content(id, data, entry.size, index, folder / "1.torrent")
+    content = Content(id, data, entry.size, index, folder / "1.torrent")
+    seal_generation(content)
+    return content
 
 
 STORIES: tuple[Callable[[World], Awaitable[object]], ...] = (

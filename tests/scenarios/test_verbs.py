@@ -19,6 +19,7 @@ from workflow.commanding import perform
 from workflow.engine.history import steps_after
 from workflow.engine.inbox import Command
 from workflow.errors import MalformedIdError
+from workflow.files.torrents import seal_generation
 from workflow.identity import public_key_of
 from workflow.node import Node
 from workflow.ports.carrier import Content
@@ -67,6 +68,7 @@ async def member_who_hears_of(world: World, raws: list[bytes]) -> tuple[Node, st
     content = Content(id, folder / "data", len(data), folder / "index", folder / "torrent")
     content.data.write_bytes(data)
     content.index.write_bytes(encode_index(entries))
+    seal_generation(content)
     seeder = MemoryCarrier(world.swarm, world.clock)
     await seeder.open(lambda _: None)
     publishing = asyncio.create_task(seeder.publish(content))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from states import ARCHIVE_IMPORT, COMMUNITY
 from workflow.check.archive import ArchiveModel, ArchiveTable
@@ -11,6 +11,7 @@ from workflow.check.engine import CommunityTable
 from workflow.check.scenarios import SCENARIOS
 from workflow.check.search import Counterexample, Found, search
 from workflow.check.structure import AnyTable, examine
+from workflow.check.tried import try_out
 from workflow.check.world import CommunityModel, Scenario
 
 LIMIT = 400_000
@@ -27,13 +28,17 @@ class Searched:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """All searches of one lifecycle. ``never_taken`` are rows, counted from 1."""
+    """All searches of one lifecycle. ``never_taken`` are rows, counted from 1.
+
+    ``remarks`` tell what a search could not judge.
+    """
 
     lifecycle: str
     searches: tuple[Searched, ...]
     rules: int
     never_taken: tuple[int, ...]
     problems: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     @property
     def states(self) -> int:
@@ -97,15 +102,25 @@ def check_archive(table: ArchiveTable = ARCHIVE_IMPORT, *, limit: int = LIMIT) -
     return _result(table, searches, taken)
 
 
-def check_lifecycle(table: AnyTable) -> Result:
-    """Walk through any lifecycle's table, whatever its guards mean."""
-    seen = examine(table)
-    found = Found(seen.states, seen.questions, 0, is_complete=True, counterexample=None)
-    searches = [Searched("the table alone, every mix of guards", found)]
+def check_lifecycle(table: AnyTable, samples: Sequence[object] = ()) -> Result:
+    """Walk through any lifecycle's table: with every mix of guards' answers, then with facts.
+
+    The facts are the ``samples``, or made up; see ``workflow.check.tried``.
+    """
+    seen, tried = examine(table), try_out(table, samples)
+    searches = [
+        Searched("the table alone, every mix of guards", _whole(seen.states, seen.questions)),
+        Searched(
+            f"its guards and levels, {tried.facts:,} {'named' if samples else 'made-up'} facts",
+            _whole(tried.states, tried.steps),
+        ),
+    ]
     result = _result(table, searches, seen.rules_taken)
-    return Result(
-        result.lifecycle, result.searches, result.rules, result.never_taken, seen.problems
-    )
+    return replace(result, problems=(*seen.problems, *tried.problems), remarks=tried.remarks)
+
+
+def _whole(states: int, steps: int) -> Found:
+    return Found(states, steps, 0, is_complete=True, counterexample=None)
 
 
 def check_all() -> list[Result]:
@@ -125,7 +140,9 @@ def report(results: Sequence[Result]) -> str:
     parts = [_reported(result) for result in results]
     is_good = all(result.is_good for result in results)
     total = sum(result.states for result in results)
-    verdict = "Every promise holds" if is_good else "NOT every promise holds"
+    is_whole = not any(result.remarks for result in results)
+    verdict = "Every promise holds" if is_whole else "No contradiction was found in what was judged"
+    verdict = verdict if is_good else "NOT every promise holds"
     return "\n\n".join([*parts, f"{verdict}; {total:,} states visited."])
 
 
@@ -145,4 +162,7 @@ def _reported(result: Result) -> str:
     else:
         lines.append(f"  ok every row was taken ({result.rules} of {result.rules})")
     lines += [f"  !! {problem}" for problem in result.problems]
+    if result.remarks:
+        lines.append("  not judged, name facts with Workflow(samples=...) to have it judged:")
+        lines += [f"     {remark}" for remark in result.remarks]
     return "\n".join(lines)

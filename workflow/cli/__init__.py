@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Final
+
+from workflow.ownership import foreign_states
 
 FAILED: Final = 1
 INTERRUPTED: Final = 130
@@ -18,12 +18,9 @@ def main() -> None:
 
     An error is one sentence on stderr, never a traceback.
     """
-    stranger = shadowed_by()
-    if stranger:
-        _end_with(
-            f"[package-foreign] another distribution's 'states' shadows ours ({stranger})."
-            " Install community-archives into an environment of its own."
-        )
+    complaint = foreign_states()
+    if complaint is not None:
+        _end_with(complaint.explained())
     try:
         from workflow.cli.app import app  # noqa: PLC0415 - a stranger is told of before.
 
@@ -41,15 +38,6 @@ def main() -> None:
         if os.environ.get(TRACEBACK):
             raise
         _end_with(_explained(error))
-
-
-def shadowed_by() -> str:
-    """Where 'states' lies if it is not the one beside this package; empty when it is ours."""
-    spec = find_spec("states")
-    found = Path(spec.origin).parent if spec and spec.origin else None
-    if found is not None and found.parent == Path(__file__).parents[2]:
-        return "" if (found / "community.py").is_file() else str(found)
-    return str(found or "it is missing")
 
 
 def _explained(error: Exception) -> str:

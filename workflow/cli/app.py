@@ -7,8 +7,10 @@ from typing import Annotated
 import typer
 
 from workflow.cli.archiving import announce, archive
+from workflow.cli.beginning import init
 from workflow.cli.checking import check
 from workflow.cli.communities import community
+from workflow.cli.configuring import config
 from workflow.cli.demo import demo
 from workflow.cli.diagram import diagram
 from workflow.cli.doctor import doctor
@@ -18,6 +20,7 @@ from workflow.cli.health import health
 from workflow.cli.importing import adopt, importing
 from workflow.cli.inspecting import ABOUT, inspect
 from workflow.cli.looking import history, status
+from workflow.cli.migrating import migrate
 from workflow.cli.options import examples
 from workflow.cli.reading import messages
 from workflow.cli.running import run
@@ -36,7 +39,6 @@ app = typer.Typer(
         "status                      where every community stands",
         "why gardeners               why one stands there",
     ),
-    add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -74,10 +76,18 @@ app.command(
 )(demo)
 app.command(
     epilog=examples(
+        "init",
+        "init --network public --listen 6881 --own gardeners",
+        "init --yes --follow gardeners.announcement --name gardeners",
+    )
+)(init)
+app.command(epilog=examples("config", "config --json", "config --network public"))(config)
+app.command(
+    epilog=examples(
         "run",
         "run --network public --listen 6881",
         "run --network private --peer 192.0.2.7:6881",
-        "run --notify-command 'mail -s archives me@example.org'",
+        "run --max-age 15d",
     )
 )(run)
 app.add_typer(community, name="community")
@@ -172,4 +182,5 @@ app.command(
         "inspect archivedata/0x02ab /mnt/backup/0x02ab",
     )
 )(inspect)
-app.command(epilog=examples("check", "check --only 'two devices'"))(check)
+app.command(epilog=examples("check", "check --only 'two devices'", "check --app shop:APP"))(check)
+app.command(epilog=examples("migrate --plan", "migrate --apply --app shop:APP"))(migrate)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -56,6 +55,8 @@ def archive_now(
     By itself it would be done an hour after a window's end. A window that is not over yet is left
     alone, unless you ask for it; what comes after this moment is then archived in its turn.
     """
+    import asyncio  # noqa: PLC0415 - as all that is loaded here, only needed when it comes to it.
+
     known, under_way = _with_open_windows(data_dir, community)
     quiet()
     if under_way and not open_window:
@@ -110,6 +111,8 @@ def announce(
     announces with the same key, this one has stopped doing so; --take-over makes it the control
     node again, after it has taken what the other one had made.
     """
+    import asyncio  # noqa: PLC0415
+
     known, _ = _with_open_windows(data_dir, community)
     quiet()
     asyncio.run(_announce(data_dir, networking, known, take_over, as_json))

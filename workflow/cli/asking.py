@@ -5,9 +5,8 @@ Commands that change something, or that watch work being done, need not care whi
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -16,6 +15,7 @@ from workflow.cli.place import acting_node_at, made, node_at
 from workflow.cli.words import note
 
 if TYPE_CHECKING:
+    from workflow.application import Application
     from workflow.engine.inbox import Inbox
     from workflow.node import Node
 
@@ -98,10 +98,11 @@ class Own:
         return (await perform(self._node, command)).details
 
 
-async def answer_waiting(data_dir: Path, inbox: Inbox) -> None:
+async def answer_waiting(data_dir: Path, inbox: Inbox, app: Application | None = None) -> None:
     """Hold the data directory for as long as it takes to answer what waits; start nothing.
 
-    Raises ``DirectoryLockedError`` when somebody else holds it.
+    ``app`` is what runs there, the shipped node when it is None. Raises ``DirectoryLockedError``
+    when somebody else holds it.
     """
     from functools import partial  # noqa: PLC0415
 
@@ -110,6 +111,11 @@ async def answer_waiting(data_dir: Path, inbox: Inbox) -> None:
     from workflow.engine.lock import refuse_if_held  # noqa: PLC0415
 
     refuse_if_held(data_dir)  # It is asked ten times a second while somebody else has it.
+    if app is not None:
+        from workflow.application import answer_once  # noqa: PLC0415
+
+        await answer_once(app, data_dir, inbox)
+        return
     node = node_at(data_dir)
     try:
         await drain(inbox, partial(perform, node))
@@ -124,7 +130,7 @@ async def acting(data_dir: Path, networking: Networking) -> AsyncGenerator[Askin
 
     from workflow.adapters.clock.system import SystemClock  # noqa: PLC0415
     from workflow.commanding import perform  # noqa: PLC0415
-    from workflow.engine.inbox import Inbox, serve  # noqa: PLC0415
+    from workflow.engine.inbox import Inbox, serving  # noqa: PLC0415
     from workflow.engine.lock import refuse_if_held  # noqa: PLC0415
     from workflow.errors import DirectoryLockedError  # noqa: PLC0415
 
@@ -132,19 +138,13 @@ async def acting(data_dir: Path, networking: Networking) -> AsyncGenerator[Askin
         refuse_if_held(data_dir)  # Before the networks are loaded.
         node = acting_node_at(data_dir, networking)
     except DirectoryLockedError:
-        if networking != Networking():
+        if networking.is_asked_for:
             note("Somebody runs on this data directory already: its networks count, not yours.")
         yield Remote(data_dir)
         return
-    async with node:
-        # Other commands are answered as by 'run'.
-        serving = asyncio.create_task(serve(Inbox(data_dir), partial(perform, node), SystemClock()))
-        try:
-            yield Own(node)
-        finally:
-            serving.cancel()
-            with suppress(asyncio.CancelledError):
-                await serving
+    # Other commands are answered as by 'run'.
+    async with node, serving(Inbox(data_dir), partial(perform, node), SystemClock()):
+        yield Own(node)
 
 
 def ask_holder(data_dir: Path, verb: str) -> Mapping[str, Any] | None:
@@ -152,6 +152,7 @@ def ask_holder(data_dir: Path, verb: str) -> Mapping[str, Any] | None:
 
     Who only wants to look need not wait for one that is busy, nor write where nobody may.
     """
+    import asyncio  # noqa: PLC0415
     from uuid import uuid4  # noqa: PLC0415
 
     from states import CommunityArchivesError  # noqa: PLC0415
@@ -180,6 +181,8 @@ def ask_once(
     data_dir: Path, verb: str, instance: str = "", **arguments: object
 ) -> Mapping[str, Any]:
     """Have one thing done, by whoever runs or by ourselves; returns the answer's details."""
+    import asyncio  # noqa: PLC0415
+
     quiet()
     return asyncio.run(Remote(data_dir)(verb, instance, **arguments))
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from workflow.cli.asking import ask_once
+from workflow.cli.completing import communities
 from workflow.cli.options import CommunityName, DataDir, examples
 from workflow.cli.place import find, has_encrypted_keys, key_store, made, view_of
 from workflow.cli.words import hanging, note, say
@@ -48,14 +49,46 @@ def create(
     *,
     days: Annotated[int, typer.Option(min=1, max=365, help="Of messages in an archive.")] = 7,
     announce_every: Annotated[
-        float, typer.Option(min=0.0, metavar="HOURS", help="Repeat the announcement; 0: never.")
-    ] = 8.0,
+        float | None,
+        typer.Option(
+            min=0.0,
+            metavar="HOURS",
+            help="Repeat the announcement; 0: never. Else as 'config' says.",
+        ),
+    ] = None,
     encrypt: Encrypt = False,
     data_dir: DataDir,
 ) -> None:
     """Create a community, with a new key: this device becomes its control node."""
-    from workflow.errors import NameTakenError  # noqa: PLC0415 - as all here, when it is needed.
+    id = create_here(data_dir, name, days=days, announce_every=announce_every, encrypt=encrypt)
+    say(f"{name}: created.")
+    say(f"  id     {id}")
+    note(
+        hanging(
+            "",
+            "Its private key exists only here. Save it before anything else:"
+            f" community-archives community export-key {name} --out {name}.key",
+        )
+    )
 
+
+def create_here(
+    data_dir: Path,
+    name: str,
+    *,
+    days: int = 7,
+    announce_every: float | None = None,
+    encrypt: bool = False,
+) -> str:
+    """Create a community with a new key; returns its id. Raises ``NameTakenError``.
+
+    ``announce_every`` is in hours; None is what the settings say.
+    """
+    from workflow.cli.settings import read_settings  # noqa: PLC0415 - as all here, when needed.
+    from workflow.errors import NameTakenError  # noqa: PLC0415
+
+    if announce_every is None:
+        announce_every = read_settings(data_dir).announce_every
     keys = _writable_keys(data_dir, encrypt=encrypt)
     key = keys.create()
     try:
@@ -70,15 +103,7 @@ def create(
     except NameTakenError:
         keys.remove(key)  # It is nobody's. After any other failure it may be a community's.
         raise
-    say(f"{name}: created.")
-    say(f"  id     {created['id']}")
-    note(
-        hanging(
-            "",
-            "Its private key exists only here. Save it before anything else:"
-            f" community-archives community export-key {name} --out {name}.key",
-        )
-    )
+    return str(created["id"])
 
 
 @community.command(
@@ -97,7 +122,10 @@ def import_key(
     of: Annotated[
         str,
         typer.Option(
-            "--community", metavar="COMMUNITY", help="Whose control was transferred to this key."
+            "--community",
+            metavar="COMMUNITY",
+            help="Whose control was transferred to this key.",
+            autocompletion=communities,
         ),
     ] = "",
     encrypt: Encrypt = False,
@@ -110,11 +138,10 @@ def import_key(
     """
     from workflow.adapters.keys.forms import private_key_from  # noqa: PLC0415 - when it is needed.
 
+    known = _found(data_dir, of) if of else None
     keys = _writable_keys(data_dir, encrypt=encrypt)
     key = keys.add(private_key_from(_read(file), _ask_for_file, place=file))
-    known = _known(data_dir, of or f"0x{key.hex()}")
-    if of and known is None:
-        raise typer.BadParameter(f"no community is called '{of}'", param_hint="--community")
+    known = known or _known(data_dir, f"0x{key.hex()}")
     if known is None:
         called = name or f"0x{key.hex()}"[:12]
         id = ask_once(data_dir, "create", name=called, key=key.hex())["id"]
@@ -144,9 +171,7 @@ def export_key(
     """
     from workflow.cli.writing import PRIVATE, write_new  # noqa: PLC0415 - when it is needed.
 
-    view = view_of(data_dir)
-    with closing(view.journal):
-        known = view.journal.run(lambda tx: find(view, tx, name))
+    known = _found(data_dir, name)
     keys = key_store(data_dir, is_asked_for=has_encrypted_keys(data_dir))
     text = keys.export(known.control_key, _ask_for_export if encrypt else None)
     if out is None:
@@ -167,9 +192,7 @@ def remove(
 
     Its private key stays in the folder of keys. Nothing changes on other devices.
     """
-    view = view_of(data_dir)
-    with closing(view.journal):
-        known = view.journal.run(lambda tx: find(view, tx, name))
+    known = _found(data_dir, name)
     if not yes:
         typer.confirm(
             f"Delete all messages and archives of {known.name} on this device?",
@@ -192,18 +215,19 @@ def _writable_keys(data_dir: Path, *, encrypt: bool) -> KeyFiles:
     return keys
 
 
-def _known(data_dir: Path, text: str) -> Community | None:
+def _found(data_dir: Path, text: str) -> Community:
+    view = view_of(data_dir)
+    with closing(view.journal):
+        return view.journal.run(lambda tx: find(view, tx, text))
+
+
+def _known(data_dir: Path, id: str) -> Community | None:
     from workflow.errors import JournalMissingError, UnknownCommunityError  # noqa: PLC0415
 
     try:
-        view = view_of(data_dir)
-    except JournalMissingError:
+        return _found(data_dir, id)
+    except (JournalMissingError, UnknownCommunityError):
         return None
-    with closing(view.journal):
-        try:
-            return view.journal.run(lambda tx: find(view, tx, text))
-        except UnknownCommunityError:
-            return None
 
 
 def _read(path: str) -> bytes:

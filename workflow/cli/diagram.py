@@ -1,36 +1,29 @@
-"""``diagram``: a lifecycle drawn from its table, with the way that one community took."""
+"""``diagram``: a lifecycle drawn from its table, with the way that one instance of it took."""
 
 from __future__ import annotations
 
 from contextlib import closing
-from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from workflow.cli.applications import AppName, load_app, seen_of, shape_of
 from workflow.cli.options import CommunityName, DataDir
-from workflow.cli.place import find, view_of
 from workflow.cli.words import note
 
 if TYPE_CHECKING:
-    from states import Lifecycle
     from states.drawing import Format, Overlay
+    from workflow.engine.removed_states import AnyLifecycle
     from workflow.ports.work import Transaction
-
-
-class Drawn(Enum):
-    """The lifecycles there are."""
-
-    COMMUNITY = "community"
-    ARCHIVE = "archive"
-    NODE = "node"
 
 
 def diagram(
     community: CommunityName = "",
     *,
-    lifecycle: Annotated[Drawn, typer.Option(help="Which table.")] = Drawn.COMMUNITY,
+    lifecycle: Annotated[
+        str, typer.Option(metavar="NAME", help="Which table: community, archive or node.")
+    ] = "",
     main_path: Annotated[
         bool, typer.Option("--main-path", help="Only the main path's states.")
     ] = False,
@@ -41,6 +34,7 @@ def diagram(
         Path | None,
         typer.Option(metavar="FILE", help="A .svg, .mmd, .dot or .md file; else Markdown."),
     ] = None,
+    app: AppName = "",
     data_dir: DataDir,
 ) -> None:
     """Draw a lifecycle, and the way a community took.
@@ -52,14 +46,31 @@ def diagram(
     from workflow.errors import ConfigurationError  # noqa: PLC0415
 
     fmt = _format_of(out)
-    if community and lifecycle is not Drawn.COMMUNITY:
-        raise typer.BadParameter("only the community lifecycle can show a community")
     if community and everybody:
         raise typer.BadParameter("give a community or --counts, not both")
-    if everybody and lifecycle is not Drawn.COMMUNITY:
-        raise typer.BadParameter("only the community lifecycle can show --counts")
-    overlay = _overlay(data_dir, community) if community or everybody else None
-    drawn = render(_table(lifecycle), fmt, overlay, main_path_only=main_path)
+    own = load_app(app)
+    tables = shape_of(own).lifecycles
+    if lifecycle and lifecycle not in tables:
+        raise typer.BadParameter(
+            f"'{lifecycle}' is not one of: {', '.join(tables)}", param_hint="--lifecycle"
+        )
+    drawn_table, overlay = tables[lifecycle or next(iter(tables))], None
+    if community or everybody:
+        seen = seen_of(data_dir, own)
+
+        def read(tx: Transaction) -> tuple[AnyLifecycle, Overlay]:
+            from workflow.overlays import counts_of_all, way_of  # noqa: PLC0415
+
+            if not community:
+                return drawn_table, counts_of_all(tx, drawn_table)
+            named = seen.find(tx, community)
+            if lifecycle not in ("", named.lifecycle):
+                raise typer.BadParameter(f"'{community}' is of the {named.lifecycle} lifecycle")
+            return tables[named.lifecycle], way_of(tx, tables[named.lifecycle], named.id)
+
+        with closing(seen.journal):
+            drawn_table, overlay = seen.journal.run(read)
+    drawn = render(drawn_table, fmt, overlay, main_path_only=main_path)
     if out is None:
         print(drawn, end="")
         return
@@ -81,30 +92,3 @@ def _format_of(out: Path | None) -> Format:
     if out.suffix not in formats:
         raise typer.BadParameter(f"'{out.name}' ends with none of: {', '.join(formats)}")
     return formats[out.suffix]
-
-
-def _table(which: Drawn) -> Lifecycle[Any, Any, Any, Any, Any]:
-    from states import ARCHIVE_IMPORT, COMMUNITY  # noqa: PLC0415 - loads the tables.
-    from states.node import NODE  # noqa: PLC0415
-
-    tables: dict[Drawn, Lifecycle[Any, Any, Any, Any, Any]] = {
-        Drawn.COMMUNITY: COMMUNITY,
-        Drawn.ARCHIVE: ARCHIVE_IMPORT,
-        Drawn.NODE: NODE,
-    }
-    return tables[which]
-
-
-def _overlay(data_dir: Path, community: str) -> Overlay:
-    """The way of one community, or, without a name, the counts of all."""
-    from workflow.overlays import counts_of_all, way_of  # noqa: PLC0415 - loads the tables.
-
-    view = view_of(data_dir)
-    with closing(view.journal):
-
-        def read(tx: Transaction) -> Overlay:
-            if not community:
-                return counts_of_all(tx)
-            return way_of(tx, find(view, tx, community).id)
-
-        return view.journal.run(read)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from contextlib import closing, suppress
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 import typer
 
 from workflow.cli.asking import Asking, Remote, acting, ask_once, note_if_nobody_runs, quiet
+from workflow.cli.completing import communities
 from workflow.cli.networking import Networking, networked
 from workflow.cli.options import INCOMPLETE, AsJson, CommunityName, DataDir, examples
 from workflow.cli.place import find, view_of
@@ -112,12 +112,19 @@ def join(target: Target, *, name: Name = "", data_dir: DataDir) -> None:
 
     Nothing is fetched before 'run' or 'fetch' does it.
     """
+    say(f"{join_here(data_dir, target, name)}: joined.")
+
+
+def join_here(data_dir: Path, target: str, name: str) -> str:
+    """Become a member; returns what the community is called here. Raises as ``_read_target``."""
+    import asyncio  # noqa: PLC0415 - as all that is loaded here, only needed when it comes to it.
+
     wanted = _read_target(target, "", data_dir)
     if wanted.magnet:
         raise typer.BadParameter("a magnet link is nothing to join; see 'fetch --unsigned'")
     quiet()
     asyncio.run(_begin(Remote(data_dir), wanted, name))
-    say(f"{name or wanted.community[:12]}: joined.")
+    return name or wanted.community[:12]
 
 
 @networked
@@ -127,6 +134,7 @@ def fetch(
         typer.Argument(
             metavar="COMMUNITY|ANNOUNCEMENT",
             help="A community that is known; a line, or a file with it; with --unsigned a magnet.",
+            autocompletion=communities,
         ),
     ],
     *,
@@ -137,7 +145,12 @@ def fetch(
     ] = False,
     of: Annotated[
         str,
-        typer.Option("--community", metavar="ID", help="Whose archives the magnet link leads to."),
+        typer.Option(
+            "--community",
+            metavar="COMMUNITY",
+            help="Whose archives the magnet link leads to; a whole id if it is not known here yet.",
+            autocompletion=communities,
+        ),
     ] = "",
     everything: Annotated[
         bool, typer.Option("--all", help="From now on all archives; this is the default.")
@@ -161,6 +174,8 @@ def fetch(
     here is deleted. What is interrupted goes on where it was. Exit code 4 says that an archive was
     put aside or waits for a key.
     """
+    import asyncio  # noqa: PLC0415
+
     choice = _read_choice(since, until, everything=everything, latest=latest)
     quiet()
     wanted = _read_target(target, of, data_dir)
@@ -272,22 +287,31 @@ def _read_target(text: str, of: str, data_dir: Path) -> _Target:
     if text.startswith(LINE_PREFIX):
         return _Target(from_line(text)[0], line=text)
     if text.lower().startswith("magnet:"):
-        id = of or parse_magnet(text).name
+        id = _id_of(of, data_dir) or parse_magnet(text).name
         public_key_of(id)
         return _Target(id, magnet=text)
     if text.startswith("0x") and len(text) == len("0x") + 66:
         public_key_of(text)
         return _Target(text)
     try:
-        view = view_of(data_dir)
-        with closing(view.journal):
-            return _Target(view.journal.run(lambda tx: find(view, tx, text)).id)
-    except (JournalMissingError, UnknownCommunityError):
+        return _Target(_id_of(text, data_dir))
+    except (JournalMissingError, UnknownCommunityError) as unknown:
+        what = "a file with an announcement, its text, or a community's whole id."
+        meant = unknown.advice if unknown.advice.startswith("Did") else ""
         raise UnknownCommunityError(
             "there is no such file, and no community is called so here",
             place=text,
-            remedy="Name a file with an announcement, its text, or a community's whole id.",
+            remedy=f"{meant} Else name {what}" if meant else f"Name {what}",
         ) from None
+
+
+def _id_of(text: str, data_dir: Path) -> str:
+    """The id of a community that is known here; a whole id, and nothing, is what it is."""
+    if not text or (text.startswith("0x") and len(text) == len("0x") + 66):
+        return text
+    view = view_of(data_dir)
+    with closing(view.journal):
+        return view.journal.run(lambda tx: find(view, tx, text)).id
 
 
 def _bytes_here(data_dir: Path, id: str) -> int:

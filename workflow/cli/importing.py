@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from workflow.cli.completing import communities
 from workflow.cli.options import INCOMPLETE, AsJson, DataDir, examples
 from workflow.cli.place import find, node_at, view_of
 from workflow.cli.progress import progress
@@ -34,7 +35,10 @@ importing = typer.Typer(
 Into = Annotated[
     str,
     typer.Option(
-        "--community", metavar="COMMUNITY", help="Into this one: a name, an id, or its beginning."
+        "--community",
+        metavar="COMMUNITY",
+        help="Into this one: a name, an id, or its beginning.",
+        autocompletion=communities,
     ),
 ]
 Create = Annotated[
@@ -148,7 +152,12 @@ def adopt(
     *,
     community: Annotated[
         str,
-        typer.Option("--community", metavar="COMMUNITY", help="Whose archives they are."),
+        typer.Option(
+            "--community",
+            metavar="COMMUNITY",
+            help="Whose archives they are.",
+            autocompletion=communities,
+        ),
     ],
     torrent: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Their .torrent, if it lies elsewhere.")

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from workflow.cli.applications import AppName, Seen, load_app, seen_of
+from workflow.cli.instances import status_of_instances
 from workflow.cli.options import AsJson, CommunityName, DataDir
-from workflow.cli.place import find, view_of
 from workflow.cli.standing import as_data, look_at, say_detail, say_lines
 from workflow.cli.words import note, say, say_event, say_json, step_data, step_line
 
 if TYPE_CHECKING:
     from workflow.engine.rows import Recorded
     from workflow.ports.work import Transaction
-    from workflow.viewing import View
 
 BATCH: Final = 1000
 
@@ -33,6 +33,7 @@ def status(
         typer.Option(min=0, metavar="SEQ", help="Also the steps behind this number, without gaps."),
     ] = None,
     as_json: AsJson = False,
+    app: AppName = "",
     data_dir: DataDir,
 ) -> None:
     """Show where every community stands, or one in detail.
@@ -42,6 +43,9 @@ def status(
     is live, and how many peers there are, is asked of the process that runs; nothing is live when
     nobody runs. With --json and --follow or --since there is a line of JSON for each look and step.
     """
+    if own := load_app(app):
+        status_of_instances(own, data_dir, community, as_json=as_json)
+        return
     look = look_at(data_dir, community)
     if as_json:
         if follow or since is not None:
@@ -75,6 +79,7 @@ def history(
     ] = None,
     limit: Annotated[int, typer.Option(min=1, help="So many steps at the most.")] = 20,
     as_json: AsJson = False,
+    app: AppName = "",
     data_dir: DataDir,
 ) -> None:
     """Show the newest steps, or those behind a number.
@@ -82,9 +87,9 @@ def history(
     The oldest comes first. Numbers have no gaps: remember the last one, ask with --after, and you
     miss nothing. Without COMMUNITY the steps of everything are shown, imports included.
     """
-    view = view_of(data_dir)
-    with closing(view.journal):
-        steps = view.journal.run(lambda tx: _steps(view, tx, community, after, limit))
+    seen = seen_of(data_dir, load_app(app))
+    with closing(seen.journal):
+        steps = seen.journal.run(lambda tx: _steps(seen, tx, community, after, limit))
     if as_json:
         say_json([step_data(step) for step in steps])
         return
@@ -95,7 +100,7 @@ def history(
 
 
 def _steps(
-    view: View, tx: Transaction, community: str, after: int | None, limit: int
+    seen: Seen, tx: Transaction, community: str, after: int | None, limit: int
 ) -> list[Recorded]:
     from workflow.engine.history import steps_after, steps_of  # noqa: PLC0415
     from workflow.engine.rows import newest_seq  # noqa: PLC0415
@@ -103,11 +108,12 @@ def _steps(
     if not community:
         start = max(0, newest_seq(tx) - limit) if after is None else after
         return steps_after(tx, start, limit)
-    known = find(view, tx, community)
+    named = seen.find(tx, community)
     if after is None:
-        return steps_of(tx, "community", known.id, limit)
+        return steps_of(tx, named.lifecycle, named.id, limit)
     found: list[Recorded] = []
     while len(found) < limit and (batch := steps_after(tx, after, BATCH)):
-        found += [step for step in batch if (step.lifecycle, step.id) == ("community", known.id)]
+        of_it = (named.lifecycle, named.id)
+        found += [step for step in batch if (step.lifecycle, step.id) == of_it]
         after = batch[-1].seq
     return found[:limit]

@@ -1,94 +1,94 @@
-"""The options of every command that takes part in a network, told once."""
+"""The settings of every command that takes part in a network, and their flags, told once."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
-from dataclasses import dataclass, fields
-from enum import StrEnum
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
-from platformdirs import user_data_path
+
+from workflow.cli.kinds import (
+    ADDRESS,
+    FOLDER,
+    NUMBER,
+    PASSED_THROUGH,
+    PEERS,
+    TRACKERS,
+    About,
+    Origin,
+    Reach,
+    abouts,
+    choice,
+    listening,
+    setting,
+    variable,
+)
+from workflow.defaults import meeting_folder
 
 if TYPE_CHECKING:
     from workflow.adapters.carrier.bittorrent.settings import Settings
 
-MEETING: Final = "local-network"
-"""The folder, in the user's data directory, through which nodes on one machine find each other."""
-
-
-class Reach(StrEnum):
-    """The carrier's networks, by name: help is shown without loading a carrier."""
-
-    LOCAL = "local"
-    PRIVATE = "private"
-    PUBLIC = "public"
-
 
 @dataclass(frozen=True, slots=True)
 class Networking:
-    """What a node is to be told of its networks. ``settle`` is in seconds."""
+    """What a node is to be told of its networks. ``settle`` is in seconds.
 
-    network: Annotated[
-        Reach,
-        typer.Option(
-            envvar="COMMUNITY_ARCHIVES_NETWORK",
-            help="local: this machine. private: the trackers and peers that you name."
-            " public: status-go's trackers, and DHT.",
-        ),
-    ] = Reach.LOCAL
-    listen: Annotated[
-        str,
-        typer.Option(
-            metavar="[HOST:]PORT",
-            envvar="COMMUNITY_ARCHIVES_LISTEN",
-            help="Where BitTorrent listens; 0 is a free port.",
-        ),
-    ] = "0"
-    tracker: Annotated[
-        list[str] | None,
-        typer.Option(metavar="URL", envvar="COMMUNITY_ARCHIVES_TRACKERS", help="Ask this tracker."),
-    ] = None
-    peer: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="HOST:PORT", envvar="COMMUNITY_ARCHIVES_PEERS", help="Ask this peer, too."
-        ),
-    ] = None
-    libtorrent: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME=VALUE",
-            envvar="COMMUNITY_ARCHIVES_LIBTORRENT",
-            help="Any other setting of libtorrent's.",
-        ),
-    ] = None
-    meeting: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR",
-            envvar="COMMUNITY_ARCHIVES_MEETING",
-            help="Where local nodes meet.",
-            show_default="in your user data directory",
-        ),
-    ] = None
-    settle: Annotated[
-        float,
-        typer.Option(
-            min=0.0,
-            metavar="SECONDS",
-            envvar="COMMUNITY_ARCHIVES_SETTLE",
-            help="Wait so long after the last link before following it.",
-        ),
-    ] = 20.0
+    ``origins`` says of each setting where its value comes from; of what is not named there, it is
+    the default.
+    """
+
+    network: Reach = setting(
+        Reach.LOCAL,
+        choice(Reach),
+        "local: this machine. private: the trackers and peers that you name."
+        " public: status-go's trackers, and DHT.",
+        metavar="|".join(Reach),
+        flag="--network",
+    )
+    listen: str = setting(
+        "0",
+        ADDRESS,
+        "Where BitTorrent listens, [HOST:]PORT; 0 is a free port.",
+        metavar="[HOST:]PORT",
+        flag="--listen",
+    )
+    trackers: tuple[str, ...] = setting(
+        (), TRACKERS, "Trackers that are asked, and named in links.", metavar="URL",
+        flag="--tracker",
+    )  # fmt: skip
+    peers: tuple[str, ...] = setting(
+        (), PEERS, "Peers that are asked, too.", metavar="HOST:PORT", flag="--peer"
+    )
+    libtorrent: Mapping[str, bool | int | str] = setting(
+        {}, PASSED_THROUGH, "Any other setting of libtorrent's.", metavar="NAME=VALUE",
+        flag="--libtorrent",
+    )  # fmt: skip
+    meeting: Path | None = setting(
+        None, FOLDER, "Where local nodes meet; by default in your user data directory.",
+        metavar="DIR", flag="--meeting",
+    )  # fmt: skip
+    settle: float = setting(
+        20.0,
+        NUMBER,
+        "Wait so many seconds after the last link before following it.",
+        metavar="SECONDS",
+        flag="--settle",
+    )
+    origins: Mapping[str, Origin] = field(default_factory=dict, compare=False)
 
     @property
     def folder(self) -> Path:
         """Where local nodes meet."""
-        return self.meeting or user_data_path("community-archives") / MEETING
+        return self.meeting or meeting_folder()
+
+    @property
+    def is_asked_for(self) -> bool:
+        """True when a flag of this command says something of it."""
+        return any(origin.source == "flag" for origin in self.origins.values())
 
     def settings(self) -> Settings:
         """What the carrier is to be told. Raises ``ConfigurationError``."""
@@ -97,56 +97,50 @@ class Networking:
             Settings,
         )
 
-        interface, port = self._listen()
+        interface, port = listening(self.listen)
         return Settings(
             network=Network(self.network),
             interface=interface,
             port=port,
-            trackers=tuple(self.tracker or ()),
-            peers=tuple(self.peer or ()),
+            trackers=self.trackers,
+            peers=self.peers,
             meeting=self.folder,
-            libtorrent=dict(map(_setting, self.libtorrent or ())),
+            libtorrent=self.libtorrent,
         )
 
-    def _listen(self) -> tuple[str, int]:
-        from workflow.errors import ConfigurationError  # noqa: PLC0415 - it loads the tables.
 
-        interface, _, port = self.listen.rpartition(":")
-        if not (port.isascii() and port.isdecimal()):
-            raise ConfigurationError(
-                "where to listen is a port, or an address and a port", place=self.listen
-            )
-        return interface.removeprefix("[").removesuffix("]"), int(port)
-
-
-def _setting(text: str) -> tuple[str, bool | int | str]:
-    """``name=value``; what looks like a truth or a number is one."""
-    name, _, value = text.partition("=")
-    if value in ("true", "false"):
-        return name, value == "true"
-    try:
-        return name, int(value)
-    except ValueError:
-        return name, value
+ABOUTS: Final[Mapping[str, About]] = abouts(Networking)
 
 
 def networked(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command, in place of its parameter ``networking``, one option for each field."""
+    """Give a command, in place of its parameter ``networking``, one option for each setting.
+
+    What no flag says is read from the environment and from the settings file of its data directory.
+    """
     given = inspect.signature(command, eval_str=True)
-    hints = get_type_hints(Networking, include_extras=True)
     options = {
-        one.name: inspect.Parameter(
-            one.name,
+        name: inspect.Parameter(
+            name,
             inspect.Parameter.KEYWORD_ONLY,
-            default=one.default,
-            annotation=hints[one.name],
+            default=None,
+            annotation=Annotated[(list[str] if about.kind.is_plural else str) | None, flag(name)],
         )
-        for one in fields(Networking)
+        for name, about in ABOUTS.items()
     }
 
     @wraps(command)
     def called(**arguments: Any) -> Any:
-        networking = Networking(**{name: arguments.pop(name) for name in options})
+        from workflow.cli.settings import read_settings  # noqa: PLC0415 - it is built on this.
+
+        said = {name: arguments.pop(name) for name in options}
+        networking = read_settings(
+            arguments["data_dir"],
+            {
+                name: [words] if isinstance(words, str) else list(words)
+                for name, words in said.items()
+                if words
+            },
+        )
         return command(networking=networking, **arguments)
 
     kept = [one for name, one in given.parameters.items() if name != "networking"]
@@ -160,3 +154,14 @@ def networked(command: Callable[..., Any]) -> Callable[..., Any]:
         name: one.annotation for name, one in inspect.signature(called).parameters.items()
     }
     return called
+
+
+def flag(name: str) -> Any:
+    """The flag of a setting; its words are read where those of files and variables are, too."""
+    about = ABOUTS[name]
+    return typer.Option(
+        about.flag,
+        metavar=about.metavar,
+        help=f"{about.text} [env: {variable(name)}]",
+        show_default=False,
+    )

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import typer
-from platformdirs import user_data_path
+
+from workflow.cli.completing import communities
+from workflow.cli.settings_file import default_data_dir
 
 DATA_DIR: Final = "COMMUNITY_ARCHIVES_DATA_DIR"
 EXIT_CODES: Final = """\b
@@ -19,7 +21,12 @@ Exit codes:
 INCOMPLETE: Final = 4
 
 CommunityName = Annotated[
-    str, typer.Argument(metavar="COMMUNITY", help="A name, an id, or the beginning of an id.")
+    str,
+    typer.Argument(
+        metavar="COMMUNITY",
+        help="A name, an id, or the beginning of either.",
+        autocompletion=communities,
+    ),
 ]
 DataDir = Annotated[
     Path,
@@ -28,7 +35,7 @@ DataDir = Annotated[
         metavar="DIR",
         envvar=DATA_DIR,
         help="Where everything is kept.",
-        default_factory=lambda: user_data_path("community-archives"),
+        default_factory=default_data_dir,
         show_default="your user data directory",
     ),
 ]

@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypedDict
 
+from workflow.defaults import KEYS, key_files, local_messages, torrents
+
 if TYPE_CHECKING:
     from workflow.adapters.keys.files import KeyFiles
     from workflow.cli.networking import Networking
@@ -19,10 +21,7 @@ if TYPE_CHECKING:
     from workflow.ports.work import Transaction
     from workflow.viewing import View
 
-KEYS: Final = "keys"
 PASSPHRASE_FILE: Final = "COMMUNITY_ARCHIVES_PASSPHRASE_FILE"  # noqa: S105 - only where it lies.
-SCRATCH: Final = "carrier"
-"""What is being downloaded and has no place of its own yet."""
 
 
 class Ports(TypedDict):
@@ -57,13 +56,11 @@ def node_at(data_dir: Path) -> Node:
 
     Raises ``DataDirectoryError``.
     """
-    from workflow.adapters.carrier.bittorrent.carrier import BitTorrentCarrier  # noqa: PLC0415
-    from workflow.adapters.carrier.bittorrent.settings import Settings  # noqa: PLC0415
     from workflow.assembly import open_node  # noqa: PLC0415
 
     unopened = ports(data_dir)
     # What is a link, and what is none, it can tell all the same.
-    unopened["carrier"] = BitTorrentCarrier(Settings(), data_dir / SCRATCH)
+    unopened["carrier"] = torrents(data_dir)
     unopened["keys"] = unlocked_keys(data_dir)
     return open_node(data_dir, **unopened)
 
@@ -74,13 +71,11 @@ def acting_node_at(data_dir: Path, networking: Networking, *, is_silent: bool = 
     A silent one neither hears nor sends messages. Raises ``DataDirectoryError``, and
     ``ConfigurationError`` for networks that cannot be as asked.
     """
-    from workflow.adapters.carrier.bittorrent.carrier import BitTorrentCarrier  # noqa: PLC0415
     from workflow.adapters.clock.system import SystemClock  # noqa: PLC0415
     from workflow.adapters.messaging.in_process import (  # noqa: PLC0415
         InProcessMessaging,
         MessageNetwork,
     )
-    from workflow.adapters.messaging.local import LocalMessaging  # noqa: PLC0415
     from workflow.adapters.store.facts import Timing  # noqa: PLC0415
     from workflow.assembly import open_node  # noqa: PLC0415
 
@@ -89,10 +84,10 @@ def acting_node_at(data_dir: Path, networking: Networking, *, is_silent: bool = 
     return open_node(
         data_dir,
         clock=clock,
-        carrier=BitTorrentCarrier(networking.settings(), data_dir / SCRATCH),
+        carrier=torrents(data_dir, networking.settings()),
         messaging=InProcessMessaging(MessageNetwork(clock))
         if is_silent
-        else LocalMessaging(networking.folder, clock),
+        else local_messages(clock, networking.folder),
         keys=keys,
         timing=Timing(settle_quiet=networking.settle, settle_limit=6 * networking.settle),
     )
@@ -104,15 +99,13 @@ def key_store(data_dir: Path, *, is_asked_for: bool = False) -> KeyFiles:
     Their passphrase stands in the file that the environment names, or is ``is_asked_for`` at the
     terminal; without one, new keys are plain, and encrypted ones are not opened.
     """
-    from workflow.adapters.keys.files import KeyFiles  # noqa: PLC0415
-
     file = os.environ.get(PASSPHRASE_FILE)
     if file:
-        return KeyFiles(data_dir / KEYS, lambda: _first_line_of(Path(file)))
+        return key_files(data_dir, lambda: _first_line_of(Path(file)))
     if not is_asked_for:
-        return KeyFiles(data_dir / KEYS)
+        return key_files(data_dir)
     has_some = has_encrypted_keys(data_dir)
-    return KeyFiles(data_dir / KEYS, ask_passphrase if has_some else ask_new_passphrase)
+    return key_files(data_dir, ask_passphrase if has_some else ask_new_passphrase)
 
 
 def ask_passphrase() -> bytes:
@@ -185,9 +178,10 @@ def view_of(data_dir: Path) -> View:
 
 
 def find(view: View, tx: Transaction, text: str) -> Community:
-    """A community by its name, id or beginning of an id.
+    """A community by its name, id or the beginning of either.
 
-    Raises ``UnknownCommunityError``, and ``MalformedIdError`` for a whole id that is none.
+    Raises ``UnknownCommunityError``, ``AmbiguousCommunityError``, and ``MalformedIdError`` for a
+    whole id that is none.
     """
     from workflow.identity import public_key_of  # noqa: PLC0415
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from workflow.cli.completing import communities
 from workflow.cli.options import INCOMPLETE, DataDir
 from workflow.cli.place import find, view_of
 from workflow.cli.spans import window_of
@@ -39,6 +40,7 @@ SourceName = Annotated[
     typer.Argument(
         metavar="SOURCE",
         help="A community, or a path: a folder of archives, an index, a .torrent.",
+        autocompletion=communities,
     ),
 ]
 RatchetKeyFile = Annotated[
@@ -270,16 +272,25 @@ def _matching(author: str, grep: str) -> Callable[[Post], bool]:
 
 def _known(text: str, data_dir: Path) -> tuple[View, str] | None:
     """The community of this name with its data directory; None when there is a file instead."""
-    from workflow.errors import JournalMissingError, UnknownCommunityError  # noqa: PLC0415
+    from workflow.errors import (  # noqa: PLC0415
+        AmbiguousCommunityError,
+        JournalMissingError,
+        UnknownCommunityError,
+    )
 
     try:
         view = view_of(data_dir)
         try:
-            return view, view.journal.run(lambda tx: find(view, tx, text).id)
+            known = view.journal.run(lambda tx: find(view, tx, text))
+            if text not in (known.name, known.id) and _is_there(text):
+                view.journal.close()  # A file's whole name says more than the beginning of another.
+                return None
         except BaseException:
             view.journal.close()
             raise
-    except (JournalMissingError, UnknownCommunityError):
+        else:
+            return view, known.id
+    except (AmbiguousCommunityError, JournalMissingError, UnknownCommunityError):
         if not _is_there(text):
             raise
         return None

@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
-
-import typer
+from typing import TYPE_CHECKING, Final
 
 from workflow.cli.health import MAX_AGE, MaxAge
 from workflow.cli.networking import Networking, networked
 from workflow.cli.options import AsJson, DataDir
 from workflow.cli.place import acting_node_at
+from workflow.cli.settings import Settings
 from workflow.cli.spans import seconds_of
 from workflow.cli.words import note, say_event, step_data
 
@@ -21,14 +20,6 @@ if TYPE_CHECKING:
     from workflow.engine.inbox import Command
     from workflow.engine.rows import Outcome, Recorded
 
-NotifyCommand = Annotated[
-    str,
-    typer.Option(
-        metavar="COMMAND",
-        envvar="COMMUNITY_ARCHIVES_NOTIFY_COMMAND",
-        help="Run this when the node's health is degraded, and when it has recovered.",
-    ),
-]
 EXPOSED: Final = {
     "local": "Only nodes on this machine are reached.",
     "private": "Only the trackers and peers that were named are reached; they see this address.",
@@ -39,26 +30,25 @@ EXPOSED: Final = {
 @networked
 def run(
     *,
-    notify_command: NotifyCommand = "",
     max_age: MaxAge = MAX_AGE,
     as_json: AsJson = False,
     data_dir: DataDir,
-    networking: Networking,
+    networking: Settings,
 ) -> None:
     """Keep archives until Ctrl-C or SIGTERM.
 
     Does so for all communities of the data directory, prints one line for each step on stderr, and
     answers the commands of other processes. With --json each step is a line of JSON on stdout, and
     so is how far long work has come. When health was degraded, or well again, for a minute, the
-    command that you name is run: it gets the word 'degraded' or 'recovered' and the problems in
+    setting 'notify_command' is run: it gets the word 'degraded' or 'recovered' and the problems in
     COMMUNITY_ARCHIVES_HEALTH and COMMUNITY_ARCHIVES_PROBLEMS, and as JSON on stdin.
     """
     import asyncio  # noqa: PLC0415 - as all that is loaded here, only needed when it comes to it.
 
-    _log_to_stderr()
+    _log_to_stderr(networking.log_level)
     from workflow.notifying import arguments_of  # noqa: PLC0415
 
-    notify, age = arguments_of(notify_command), seconds_of(max_age)
+    notify, age = arguments_of(networking.notify_command), seconds_of(max_age)
     asyncio.run(_run(data_dir, networking, notify, age, as_json))
 
 
@@ -131,10 +121,10 @@ def transition(step: Recorded, names: dict[str, str]) -> str:
     return f"{at:%H:%M:%S}  {what}  {step.event.lower()}{why}"
 
 
-def _log_to_stderr() -> None:
+def _log_to_stderr(level: str) -> None:
     import sys  # noqa: PLC0415
 
     from loguru import logger  # noqa: PLC0415
 
     logger.remove()
-    logger.add(sys.stderr, level="WARNING", format="{time:HH:mm:ss!UTC}  {level: <8} {message}")
+    logger.add(sys.stderr, level=level.upper(), format="{time:HH:mm:ss!UTC}  {level: <8} {message}")

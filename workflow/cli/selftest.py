@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -35,6 +34,8 @@ def selftest(
     here, one by one. Where only a part is chosen, it chooses that part. It leaves nothing behind.
     Exit code 4 says that something was missing.
     """
+    import asyncio  # noqa: PLC0415 - as all that is loaded here, only needed when it comes to it.
+
     quiet()
     view = view_of(data_dir)
     from workflow.announcing import announcement_of  # noqa: PLC0415 - as all here, when it is needed.

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from workflow.cli.applications import AppName, load_app, seen_of
 from workflow.cli.asking import answer_waiting, quiet
 from workflow.cli.options import CommunityName, DataDir
-from workflow.cli.place import find, view_of
 from workflow.cli.words import note, say, step_line
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ def send(
         str, typer.Option(metavar="ID", help="Yours; with the same id nothing is done twice.")
     ] = "",
     wait: Annotated[float, typer.Option(min=0.0, metavar="SECONDS", help="For the answer.")] = 60.0,
+    app: AppName = "",
     data_dir: DataDir,
 ) -> None:
     """Send an event; print the step, or the refusal.
@@ -38,20 +39,22 @@ def send(
     import asyncio  # noqa: PLC0415 - as all that is loaded here, only needed when it comes to it.
     from uuid import uuid4  # noqa: PLC0415
 
+    from workflow.adapters.clock.system import SystemClock  # noqa: PLC0415
     from workflow.engine.inbox import Command, Inbox, ask  # noqa: PLC0415
 
-    view = view_of(data_dir)
-    with closing(view.journal):
-        known = view.journal.run(lambda tx: find(view, tx, community))
-    clock = view.tools.clock
+    own = load_app(app)
+    seen = seen_of(data_dir, own)
+    with closing(seen.journal):
+        named = seen.journal.run(lambda tx: seen.find(tx, community))
+    clock = SystemClock()
     command = Command(
-        command_id or str(uuid4()), "community", known.id, event, "operator", clock.now()
+        command_id or str(uuid4()), named.lifecycle, named.id, event, "operator", clock.now()
     )
     inbox = Inbox(data_dir)
     held: list[Path] = []
 
     async def hold() -> None:
-        await answer_waiting(data_dir, inbox)
+        await answer_waiting(data_dir, inbox, own)
         held.append(data_dir)
 
     quiet()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from workflow.cli.completing import communities
 from workflow.cli.options import INCOMPLETE, AsJson, DataDir
 from workflow.cli.place import find, view_of
 from workflow.cli.progress import progress
@@ -26,7 +27,12 @@ DAY: Final = 86_400
 
 def verify(
     community: Annotated[
-        str, typer.Argument(metavar="[COMMUNITY]", help="One of them; all when left out.")
+        str,
+        typer.Argument(
+            metavar="[COMMUNITY]",
+            help="One of them; all when left out.",
+            autocompletion=communities,
+        ),
     ] = "",
     *,
     channels: Annotated[

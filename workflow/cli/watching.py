@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -38,7 +37,9 @@ async def watch(
     Raises ``WorkFailedError`` when the node has given up for now, ``otherwise`` in words when it
     has come to rest without it, and when nothing has changed for ``patience`` seconds.
     """
-    from workflow.errors import WorkFailedError  # noqa: PLC0415 - as all here, when it is needed.
+    import asyncio  # noqa: PLC0415 - as all here, when it is needed.
+
+    from workflow.errors import WorkFailedError  # noqa: PLC0415
 
     every = EVERY if asking.is_own else EVERY_REMOTE
     loop = asyncio.get_running_loop()

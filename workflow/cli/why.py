@@ -7,15 +7,18 @@ from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from workflow.cli.applications import AppName, load_app
+from workflow.cli.instances import in_prospect, why_of_instance
 from workflow.cli.options import AsJson, CommunityName, DataDir
 from workflow.cli.place import find, view_of
 from workflow.cli.standing import NOBODY, in_words
-from workflow.cli.words import hanging, relative, say, say_json, span, step_data, step_line, when
+from workflow.cli.words import hanging, relative, say, say_json, step_data, step_line, when
 
 if TYPE_CHECKING:
     from states.community import Facts, State
     from states.instance import Instance
     from states.lifecycle import Setback
+    from workflow.engine.outlook import Prospect
     from workflow.engine.rows import Recorded
     from workflow.ports.work import Transaction
     from workflow.status import Standing
@@ -23,15 +26,6 @@ if TYPE_CHECKING:
 
 STEPS: Final = 1000
 SHOWN: Final = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Prospect:
-    """A condition that the state looks at: from when on it holds, and what comes of it then."""
-
-    event: str
-    at: float | None
-    outcome: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +48,18 @@ class Reasons:
         return of_entry[0].at if of_entry else None
 
 
-def why(community: CommunityName, *, as_json: AsJson = False, data_dir: DataDir) -> None:
+def why(
+    community: CommunityName, *, as_json: AsJson = False, app: AppName = "", data_dir: DataDir
+) -> None:
     """Tell why a community stands where it stands.
 
     Its state, condition, last error and choice, its last steps, what every guard says now, what is
     next, and when. Guards are asked about what the journal says now. What is live is known to the
     running process alone; it is taken from the community's last step.
     """
+    if own := load_app(app):
+        why_of_instance(own, data_dir, community, as_json=as_json)
+        return
     view = view_of(data_dir)
     with closing(view.journal):
         reasons = view.journal.run(lambda tx: _read(view, tx, community))
@@ -89,40 +88,17 @@ def _read(view: View, tx: Transaction, text: str) -> Reasons:
 def guards(facts: Facts) -> dict[str, tuple[bool, str]]:
     """Every guard of the table: what it says to these facts, and what it asks."""
     from states import COMMUNITY  # noqa: PLC0415 - loads the tables.
+    from workflow.engine.outlook import guards_of  # noqa: PLC0415
 
-    return {
-        guard.__name__: (guard(facts), (guard.__doc__ or "").partition("\n")[0])
-        for rule in COMMUNITY.rules
-        for guard in rule.given
-    }
+    return guards_of(COMMUNITY, facts)
 
 
 def prospects(instance: Instance[State], facts: Facts, now: float) -> list[Prospect]:
     """What a waiting state looks at, in its order; nothing for a state that works."""
-    from states import COMMUNITY, Refusal, decide  # noqa: PLC0415 - loads the tables.
+    from states import COMMUNITY  # noqa: PLC0415 - loads the tables.
+    from workflow.engine.outlook import prospects_of  # noqa: PLC0415
 
-    found = []
-    for level in COMMUNITY.levels.get(instance.state, ()):
-        since = level.since(facts)
-        if since is None:
-            found.append(Prospect(level.event.value, None, "is not in sight"))
-            continue
-        held_by = {state.name for state in level.held_back_by}
-        untils = [
-            one.until for one in instance.setbacks if one.state in held_by and since <= one.at
-        ]
-        at = max([since, *untils])
-        step = decide(COMMUNITY, instance.state, level.event, replace(facts, now=max(at, now)))
-        if isinstance(step, Refusal) or not step.is_entry:
-            tried = () if isinstance(step, Refusal) else step.tried
-            false = [answer.guard for answer in tried if not answer.holds]
-            outcome = f"changes nothing: {', '.join(false)} is false"
-        else:
-            outcome = f"leads to {step.target.value}"
-        if untils and at > now:
-            outcome += ", held back after a failure"
-        found.append(Prospect(level.event.value, at, outcome))
-    return found
+    return prospects_of(COMMUNITY, instance, lambda at: replace(facts, now=at), now)
 
 
 def _say_state(reasons: Reasons, view: View, now: float) -> None:
@@ -198,14 +174,7 @@ def _say_prospects(reasons: Reasons, now: float) -> None:
             else "  Nothing by itself: it waits for switched_on.")  # fmt: skip
     longest = max((len(one.event) for one in seen), default=0)
     for one in seen:
-        if one.at is None:
-            text = one.outcome
-        elif one.at <= now:
-            begun = f", for {span(now - one.at)}" if one.at > 0 else ""
-            text = f"holds now{begun}, and {one.outcome}"
-        else:
-            text = f"holds from {when(one.at, now)} on, and then {one.outcome}"
-        say(hanging(f"  {one.event:<{longest}}  ", text))
+        say(hanging(f"  {one.event:<{longest}}  ", in_prospect(one, now)))
 
 
 def _as_json(reasons: Reasons, now: float) -> dict[str, Any]:

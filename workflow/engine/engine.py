@@ -23,15 +23,8 @@ from states.instance import is_running
 from workflow.engine.commands import keep_outcome, kept_outcome
 from workflow.engine.history import signals_after
 from workflow.engine.journal import Journal, JournalClosedError
-from workflow.engine.rows import (
-    AnyInstance,
-    AnyWorkflow,
-    Outcome,
-    Recorded,
-    Request,
-    enrol,
-    remove,
-)
+from workflow.engine.removed_states import refuse_stranded
+from workflow.engine.rows import AnyInstance, AnyWorkflow, Outcome, Recorded, Request, enrol, remove
 from workflow.engine.steps import look_again, take
 from workflow.engine.sweeping import bring_forward, recover, sweep
 from workflow.engine.working import Running, ThisWork, ended, tell
@@ -75,7 +68,12 @@ class Engine:
         self._has_ended = False
 
     async def start(self, *lifecycles: str) -> None:
-        """Take up whatever was under way and begin to sweep, for these lifecycles, or for all."""
+        """Take up whatever was under way and begin to sweep, for these lifecycles, or for all.
+
+        Raises ``StatesRemovedError`` when instances are in states that their tables do not have.
+        """
+        tables = [one.lifecycle for one in self._workflows.values()]
+        await self._journal.run(lambda tx: refuse_stranded(tx, tables))
         names = lifecycles or tuple(self._workflows)
         acting = self._acting = {name: self._workflow(name) for name in names}
         now = self._clock.now()
@@ -302,6 +300,7 @@ class Engine:
             instance.entry,
             instance.attempts,
             engine=self,
+            clock=self._clock,
             report_to=lambda done, total, unit: self._report(key, done, total, unit),
         )
         task = asyncio.create_task(self._act(workflow, instance, work, previous))

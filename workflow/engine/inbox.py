@@ -22,8 +22,8 @@ import json
 import os
 import re
 import sqlite3
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -232,6 +232,18 @@ async def serve(inbox: Inbox, perform: Perform, clock: Clock) -> None:
             await clock.sleep(LOOK_AGAIN_AFTER)
         else:
             await clock.sleep(LOOK_EVERY)
+
+
+@asynccontextmanager
+async def serving(inbox: Inbox, perform: Perform, clock: Clock) -> AsyncGenerator[None, None]:
+    """Answer whatever comes in for as long as this lasts."""
+    answering = asyncio.create_task(serve(inbox, perform, clock))
+    try:
+        yield
+    finally:
+        answering.cancel()
+        with suppress(asyncio.CancelledError):
+            await answering
 
 
 async def drain(inbox: Inbox, perform: Perform) -> int:

@@ -10,12 +10,15 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Final
 
-from workflow.errors import JournalNewerError, JournalWriteError
+from workflow.errors import JournalForeignError, JournalNewerError, JournalWriteError
 from workflow.ports.work import Migration
 
 
 def migrate(connection: sqlite3.Connection, migrations: Sequence[Migration], place: str) -> None:
-    """Bring the schema up to date. Raises ``JournalNewerError`` when it is ahead of this program.
+    """Bring the schema up to date.
+
+    Raises ``JournalNewerError`` when it is ahead of this program, and ``JournalForeignError`` when
+    it has tables of a component that is not among these: another application's.
 
     Everything happens in one transaction: a crash leaves the old schema or the new one, and so
     does a statement that fails, with ``JournalWriteError``.
@@ -39,6 +42,7 @@ def _apply(connection: sqlite3.Connection, migrations: Sequence[Migration], plac
         "CREATE TABLE IF NOT EXISTS schema_version (component TEXT PRIMARY KEY, number INT)"
     )
     applied = dict(connection.execute("SELECT component, number FROM schema_version"))
+    refuse_others(applied, migrations, place)
     for component, newest in newest_numbers(migrations).items():
         if applied.get(component, 0) > newest:
             raise JournalNewerError(
@@ -54,6 +58,17 @@ def _apply(connection: sqlite3.Connection, migrations: Sequence[Migration], plac
                 "INSERT OR REPLACE INTO schema_version VALUES (?, ?)",
                 (migration.component, migration.number),
             )
+
+
+def refuse_others(applied: Iterable[str], migrations: Iterable[Migration], place: str) -> None:
+    """Raises ``JournalForeignError`` when a component of the journal has none of the migrations."""
+    others = sorted(set(applied) - set(newest_numbers(migrations)))
+    if others:
+        raise JournalForeignError(
+            f"this journal is another application's: it has tables of '{', '.join(others)}'",
+            place=place,
+            remedy="Choose the data directory of this application, or the application of this one.",
+        )
 
 
 def _undo(connection: sqlite3.Connection) -> None:

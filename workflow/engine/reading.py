@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any, Final, Self, TypeVar, cast
 
 from workflow.engine.journal import APPLICATION_ID, connect
-from workflow.engine.migrations import newest_numbers
+from workflow.engine.migrations import newest_numbers, refuse_others
 from workflow.errors import (
     DataDirectoryError,
     JournalDamagedError,
@@ -38,11 +38,13 @@ class ReadOnlyJournal:
     """The database of one data directory, opened for reading. One thread at a time.
 
     Raises ``JournalMissingError``, ``JournalForeignError``, ``JournalNewerError``,
-    ``JournalOlderError`` or ``JournalDamagedError``. Damage is found where it is read: the whole
-    file is checked by whoever opens it for writing.
+    ``JournalOlderError`` (unless it ``may_be_older``) or ``JournalDamagedError``. Damage is found
+    where it is read: the whole file is checked by whoever opens it for writing.
     """
 
-    def __init__(self, path: Path, migrations: Sequence[Migration]) -> None:
+    def __init__(
+        self, path: Path, migrations: Sequence[Migration], *, may_be_older: bool = False
+    ) -> None:
         self._path = path
         try:
             is_there = path.is_file()
@@ -57,7 +59,7 @@ class ReadOnlyJournal:
         self._connection = connect(path, read_only=True)
         try:
             self._connection.execute("PRAGMA query_only=ON")
-            self.run(lambda tx: self._identify(tx, migrations))
+            self.run(lambda tx: self._identify(tx, migrations, may_be_older=may_be_older))
         except BaseException:
             self._connection.close()
             raise
@@ -93,7 +95,9 @@ class ReadOnlyJournal:
         """Close the file; calling it again does nothing."""
         self._connection.close()
 
-    def _identify(self, tx: Transaction, migrations: Sequence[Migration]) -> None:
+    def _identify(
+        self, tx: Transaction, migrations: Sequence[Migration], *, may_be_older: bool
+    ) -> None:
         """Make sure that the file is a journal of this version."""
         place = str(self._path)
         application = cast("tuple[int]", tx.execute("PRAGMA application_id", ()).fetchone())[0]
@@ -108,9 +112,10 @@ class ReadOnlyJournal:
                 tx.execute("SELECT component, number FROM schema_version", ()).fetchall(),
             )
         )
+        refuse_others(applied, migrations, place)
         for component, number in newest_numbers(migrations).items():
             found = applied.get(component, 0)
-            if found != number:
+            if found > number or (found < number and not may_be_older):
                 kind = JournalNewerError if found > number else JournalOlderError
                 raise kind(
                     f"the journal's '{component}' tables have version {found}, "

@@ -24,6 +24,12 @@ from workflow.ports.work import Json, Reference, Transaction, Value, Writes, no_
 
 AnyWorkflow = Workflow[Any, Any, Any, Any, Any]
 AnyInstance = Instance[Any]
+LOAD: Final = (
+    "SELECT id, state, version, entry, attempts, answered, due_at, setbacks"
+    " FROM instance WHERE lifecycle = ?"
+)
+LOAD_ONE: Final = LOAD + " AND id = ?"
+LOAD_ALL: Final = LOAD + " ORDER BY id"
 SAVE: Final = (
     "UPDATE instance SET state = ?, version = ?, entry = ?, attempts = ?, answered = ?,"
     " due_at = ?, setbacks = ? WHERE lifecycle = ? AND id = ? AND version = ? AND entry = ?"
@@ -138,14 +144,16 @@ class Move(NamedTuple):
 
 def load(tx: Transaction, workflow: AnyWorkflow, id: str) -> AnyInstance:
     """One instance. Raises ``UnknownInstanceError``."""
-    row = tx.execute(
-        "SELECT id, state, version, entry, attempts, answered, due_at, setbacks"
-        " FROM instance WHERE lifecycle = ? AND id = ?",
-        (workflow.name, id),
-    ).fetchone()
+    row = tx.execute(LOAD_ONE, (workflow.name, id)).fetchone()
     if row is None:
         raise UnknownInstanceError(f"there is no {workflow.name} '{id}'", place=id)
     return from_row(workflow, row)
+
+
+def load_all(tx: Transaction, workflow: AnyWorkflow) -> list[AnyInstance]:
+    """All instances of a lifecycle, in the order of their ids."""
+    rows = tx.execute(LOAD_ALL, (workflow.name,)).fetchall()
+    return [from_row(workflow, row) for row in rows]
 
 
 def from_row(workflow: AnyWorkflow, row: Sequence[Value]) -> AnyInstance:

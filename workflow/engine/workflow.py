@@ -12,7 +12,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from states import CommunityArchivesError, Lifecycle, Refusal, decide, explain
 from states.instance import Backoff, Instance
-from workflow.errors import UnknownEventError
+from workflow.errors import StatesRemovedError, UnknownEventError
 from workflow.ports.work import ActionFunction, Json, Transaction
 
 S = TypeVar("S", bound=Enum)
@@ -51,8 +51,9 @@ class Workflow(Generic[S, E, A, F, G]):
     ``read_facts`` gets the transaction, the instances and the time (seconds, UTC epoch) and gives
     the facts in the same order; it is called in the deciding transaction, in the journal's thread.
     ``stirred`` names the waiting instances that must look again after a restart because something
-    they rest on lives in memory only; None means all. Raises ``WorkflowError`` when an action of a
-    working state has no function.
+    they rest on lives in memory only; None means all. ``samples`` are the facts that ``check``
+    tries; without them it makes up every mix of what the fields' types tell. Raises
+    ``WorkflowError`` when an action of a working state has no function.
     """
 
     lifecycle: Lifecycle[S, E, A, F, G]
@@ -61,6 +62,7 @@ class Workflow(Generic[S, E, A, F, G]):
     form_signal: SignalForm[G] = plain_signal
     stirred: Callable[[Transaction], Iterable[str] | None] = everything
     backoff: Backoff = field(default_factory=Backoff)
+    samples: Sequence[F] = ()
 
     def __post_init__(self) -> None:
         missing = [
@@ -85,8 +87,13 @@ class Workflow(Generic[S, E, A, F, G]):
         raise UnknownEventError(f"'{name}' is not one of: {known}", place=self.name)
 
     def state_named(self, name: str) -> S:
-        """The state that a row names."""
-        return self.lifecycle.states[name]
+        """The state that a row names. Raises ``StatesRemovedError``."""
+        try:
+            return self.lifecycle.states[name]
+        except KeyError:
+            raise StatesRemovedError(
+                f"{self.name} has no state {name} any more", place=self.name
+            ) from None
 
     @cached_property
     def _fields(self) -> tuple[tuple[str, object], ...]:

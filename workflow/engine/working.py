@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from loguru import logger
 
 from workflow.engine.rows import Request
+from workflow.ports.clock import Clock
 from workflow.ports.work import Json, Transaction, Writes, no_writes
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ class ThisWork:
         attempt: int,
         *,
         engine: Engine,
+        clock: Clock,
         report_to: Callable[[int, int, str], None],
     ) -> None:
         self.id = id
@@ -36,8 +38,13 @@ class ThisWork:
         self.attempt = attempt
         self.has_answered = False
         self._engine = engine
+        self._clock = clock
         self._report_to = report_to
         self._cancelled = threading.Event()
+
+    def now(self) -> float:
+        """The time by the engine's clock (seconds, UTC epoch)."""
+        return self._clock.now()
 
     async def read(self, query: Callable[[Transaction], T]) -> T:
         """Run a query against what is committed."""

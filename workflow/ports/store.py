@@ -52,7 +52,10 @@ class Store(Protocol):
         """All communities, by name."""
 
     def find_community(self, tx: Transaction, text: str) -> Community:
-        """By name, id or unique prefix of the id. Raises ``UnknownCommunityError``."""
+        """By name, id or unique beginning of either.
+
+        Raises ``UnknownCommunityError``, and ``AmbiguousCommunityError`` when several begin so.
+        """
 
     def set_enabled(self, tx: Transaction, community: str, *, is_enabled: bool) -> None:
         """Remember whether the community is meant to be on."""

@@ -90,6 +90,9 @@ class Work(Protocol):
     entry: int
     attempt: int
 
+    def now(self) -> float:
+        """The time by the engine's clock (seconds, UTC epoch)."""
+
     async def read(self, query: Callable[[Transaction], T]) -> T:
         """Run a query against what is committed."""
 

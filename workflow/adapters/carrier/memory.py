@@ -18,21 +18,15 @@ from typing import Final
 
 from loguru import logger
 
-from workflow.adapters.carrier.pieces import (
-    PIECE,
-    Checked,
-    Manifest,
-    bring,
-    check,
-    check_part,
-    lacking,
-    read_index,
-)
+from workflow.adapters.carrier import pieces
+from workflow.adapters.carrier.seen import Seen
 from workflow.adapters.carrier.threads import Threads
+from workflow.archive.torrent import Info
 from workflow.errors import CarrierError, ContentDamagedError, LocatorInvalidError, NoPeersError
 from workflow.ports.carrier import Content, Fetched, HealthListener, Peer, Range, Traffic
 from workflow.ports.clock import Clock
 
+SCHEME: Final = "memory:"
 LOOK_AGAIN_AFTER: Final = 1.0
 """Seconds between two looks for somebody who offers what is wanted."""
 INJECTED: Final = "a failure that a test has injected"
@@ -40,16 +34,28 @@ INJECTED: Final = "a failure that a test has injected"
 
 @dataclass(eq=False, slots=True)
 class Offer:
-    """What one carrier offers, with the threads that read it; ``trouble`` says why no longer."""
+    """What one carrier offers, with the threads that read it; ``trouble`` says why no longer.
 
-    checked: Checked
+    ``numbers`` are the pieces of ``data`` that are offered, with the index.
+    """
+
+    seen: Seen
+    info: Info
+    numbers: Collection[int]
     readers: Threads
     trouble: str = ""
 
     @property
+    def locator(self) -> str:
+        """``memory:`` and the info-hash."""
+        return SCHEME + self.info.info_hash
+
+    @property
     def length(self) -> int:
         """How many bytes of ``data`` and ``index`` are offered."""
-        return PIECE * len(self.checked.pieces) + self.checked.index_length
+        return self.info.index_length + sum(
+            pieces.length_of(self.info, one) for one in self.numbers
+        )
 
 
 @dataclass(slots=True)
@@ -113,7 +119,7 @@ class MemoryCarrier:
         self._seconds_per_archive = seconds_per_archive
         self._listener: HealthListener | None = None
         self._offers: dict[str, Offer] = {}
-        self._manifests: dict[str, Manifest] = {}
+        self._known: dict[str, Info] = {}
         self._moving: dict[str, _Moving] = {}
         self._threads = Threads(swarm.threads)
         self._lock = threading.Lock()
@@ -129,7 +135,7 @@ class MemoryCarrier:
 
     def check_locator(self, locator: str) -> None:
         """Raises ``LocatorInvalidError`` for text that is not ``memory:`` and something behind."""
-        if not locator.startswith("memory:") or not locator.isprintable():
+        if not locator.startswith(SCHEME) or not locator.isprintable():
             raise LocatorInvalidError(f"no locator of this swarm: {locator[:80]!r}")
 
     async def publish(
@@ -137,43 +143,42 @@ class MemoryCarrier:
     ) -> str:
         """Read all bytes, let ``check_seconds`` pass, and offer them; see ``Carrier.publish``."""
         try:
-            checked = await self._check(content, locator, ranges)
+            offer = await self._check(content, locator.removeprefix(SCHEME), ranges)
         except ContentDamagedError as error:
             self._lose(locator, self._offers.get(locator), str(error))
             raise
-        found = checked.manifest.locator
-        self._manifests[found] = checked.manifest
-        self._offers[found] = Offer(checked, self._threads)
+        found = offer.locator
+        self._known[found] = offer.info
+        self._offers[found] = offer
         self._tell(found)
         return found
 
-    async def _check(
-        self, content: Content, locator: str, ranges: Sequence[Range] | None
-    ) -> Checked:
+    async def _check(self, content: Content, name: str, ranges: Sequence[Range] | None) -> Offer:
         self._stay_open()
-        checked = await self._threads.run(
-            lambda: check(content) if ranges is None else check_part(content, locator, ranges)
-        )
-        if locator not in {"", checked.manifest.locator}:
-            raise ContentDamagedError("the bytes are not what the locator names", place=locator)
+        run = self._threads.run
+        info = await run(lambda: pieces.sealed_info(content, name))
+        numbers = pieces.pieces_here(info, ranges)
+        seen = await run(lambda: pieces.read_whole(content, info, numbers, ()))
         if self._check_seconds > 0:
             await self._clock.sleep(self._check_seconds)
         self._stay_open()
-        if trouble := checked.trouble():
-            raise ContentDamagedError(f"it changed while it was checked: {trouble}", place=locator)
-        return checked
+        if trouble := seen.trouble():
+            raise ContentDamagedError(f"it changed while it was checked: {trouble}", place=name)
+        return Offer(seen, info, numbers, self._threads)
 
     async def fetch_index(self, locator: str) -> Fetched:
         """The index; raises ``NoPeersError`` after ``give_up_after`` seconds."""
         search = self._search(locator)
         while True:
             offer = await search.next_offer()
-            content, manifest = offer.checked.content, offer.checked.manifest
-            index = await self._threads.run(partial(read_index, content), offer.readers)
-            if manifest.is_index(index):
-                self._manifests[locator] = manifest
-                return Fetched(index, manifest.info)
-            search.distrust(offer)
+            reading = partial(pieces.read_index, offer.seen.content.index, offer.info)
+            try:
+                index = await self._threads.run(reading, offer.readers)
+            except (CarrierError, ContentDamagedError):  # Theirs, not ours.
+                search.distrust(offer)
+            else:
+                self._known[locator] = offer.info
+                return Fetched(index, offer.info)
 
     async def fetch(
         self, locator: str, content: Content, ranges: Sequence[Range]
@@ -183,17 +188,16 @@ class MemoryCarrier:
         See ``Carrier.fetch``. Raises ``CarrierError`` for ranges that lie outside, too.
         """
         search = self._search(locator)
-        manifest = self._manifests.get(locator)
-        if manifest is None:
-            manifest = (await search.next_offer()).checked.manifest
-            self._manifests[locator] = manifest
-        pieces = {one.archive: manifest.pieces_of(one) for one in ranges}
-        sizes = {archive: PIECE * len(pieces[archive]) for archive in pieces}
+        info = self._known.get(locator)
+        if info is None:
+            info = self._known[locator] = (await search.next_offer()).info
+        wanted = {one.archive: pieces.pieces_of(info, one) for one in ranges}
+        sizes = {one: pieces.length_of_all(info, numbers) for one, numbers in wanted.items()}
         moving = self._moving[locator] = _Moving(sum(sizes.values()))
         try:
             to_bring = []
-            for archive, numbers in pieces.items():
-                if await self._lacking(content, manifest, numbers):
+            for archive, numbers in wanted.items():
+                if await self._lacking(content, info, numbers):
                     to_bring.append(archive)
                 else:
                     moving.was_here += sizes[archive]
@@ -201,11 +205,11 @@ class MemoryCarrier:
                     yield archive
             while to_bring:
                 archive = next(
-                    (one for one in to_bring if search.can_have(pieces[one])), to_bring[0]
+                    (one for one in to_bring if search.can_have(wanted[one])), to_bring[0]
                 )
                 to_bring.remove(archive)
                 # Asked anew each time: a piece that two share may have come with the first.
-                while missing := await self._lacking(content, manifest, pieces[archive]):
+                while missing := await self._lacking(content, info, wanted[archive]):
                     await self._bring(search, content, missing)
                 if self._seconds_per_archive > 0:
                     await self._clock.sleep(self._seconds_per_archive)
@@ -226,7 +230,7 @@ class MemoryCarrier:
         offer = self._offers.get(locator)
         if offer is None or offer.trouble:
             return None
-        if trouble := offer.checked.trouble():
+        if trouble := offer.seen.trouble():
             self._lose(locator, offer, trouble)
             return None
         return offer
@@ -271,7 +275,7 @@ class MemoryCarrier:
             self._listener = None
             self._swarm.leave(self)
         self._offers.clear()
-        self._manifests.clear()
+        self._known.clear()
 
     def fail(self, locator: str) -> None:
         """Let the offer fail as by a file error; ``publish`` heals it, or ``restore``.
@@ -311,30 +315,30 @@ class MemoryCarrier:
     def _search(self, locator: str) -> _Search:
         return _Search(self._swarm, self._clock, locator, self._give_up_after, self._stay_open)
 
-    async def _lacking(
-        self, content: Content, manifest: Manifest, numbers: Sequence[int]
-    ) -> list[int]:
+    async def _lacking(self, content: Content, info: Info, numbers: Collection[int]) -> list[int]:
         self._stay_open()
-        return await self._threads.run(lambda: lacking(content.data, manifest, numbers))
+        return await self._threads.run(lambda: pieces.lacking(content.data, info, numbers))
 
     async def _bring(self, search: _Search, content: Content, missing: Sequence[int]) -> None:
         """Take of these pieces what one peer offers; who does not have that is not asked again."""
         offer = await search.next_offer(missing)
-        source, manifest = offer.checked.content.data, offer.checked.manifest
-        offered = [number for number in missing if number in offer.checked.pieces]
-        brought = await self._threads.run(
-            lambda: bring(source, content.data, manifest, offered), offer.readers
-        )
-        if brought:
+        offered = [number for number in missing if number in offer.numbers]
+        await self._threads.run(lambda: pieces.prepare(content.data))
+        source = offer.seen.content.data
+        copying = partial(pieces.copy, source, content.data, offer.info, offered)
+        try:
+            wrong = await self._threads.run(copying, offer.readers)
+        except ContentDamagedError:  # What they offered is gone.
+            wrong = offered
+        if len(wrong) < len(offered):
             search.succeeded()
-        if brought < len(offered):
+        if wrong:
             search.distrust(offer)
 
 
 def _share_of(offer: Offer) -> float:
     """How much of everything is offered, from 0 to 1."""
-    info = offer.checked.manifest.info
-    return offer.length / (info.data_length + info.index_length)
+    return offer.length / (offer.info.data_length + offer.info.index_length)
 
 
 class _Search:
@@ -384,7 +388,7 @@ class _Search:
 
     def _offer_of(self, numbers: Collection[int]) -> Offer | None:
         for offer in self._swarm.offers(self._locator):
-            has_any = not numbers or not offer.checked.pieces.isdisjoint(numbers)
+            has_any = not numbers or any(one in offer.numbers for one in numbers)
             if has_any and offer not in self._distrusted:
                 return offer
         return None

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 from typing import Final, cast
 
-from workflow.errors import UnknownCommunityError
+from workflow.errors import AmbiguousCommunityError, UnknownCommunityError
 from workflow.ports.records import Channel, Community
 from workflow.ports.work import Transaction, Value
 
@@ -14,7 +15,10 @@ COMMUNITY: Final = (
     " reannounce_after, is_enabled, is_encrypted, generation, candidate, condition FROM community"
 )
 COMMUNITY_BY_ID: Final = COMMUNITY + " WHERE id = ?"
-COMMUNITY_BY_NAME: Final = COMMUNITY + " WHERE name = ?1 OR substr(id, 1, length(?1)) = ?1"
+COMMUNITY_BY_NAME: Final = COMMUNITY + (
+    " WHERE ?1 <> '' AND (substr(name, 1, length(?1)) = ?1 OR substr(id, 1, length(?1)) = ?1)"
+    " ORDER BY name, id"
+)
 COMMUNITIES: Final = COMMUNITY + " ORDER BY name, id"
 
 FORGET_ARCHIVED: Final = (
@@ -92,16 +96,28 @@ class SqliteCommunities:
         return [_community(row) for row in tx.execute(COMMUNITIES, ()).fetchall()]
 
     def find_community(self, tx: Transaction, text: str) -> Community:
-        """By name, id or unique prefix of the id. Raises ``UnknownCommunityError``."""
+        """By name, id or unique beginning of either; the whole name or id comes first.
+
+        Raises ``AmbiguousCommunityError`` with those that may be meant, ``UnknownCommunityError``
+        with one that is much like it.
+        """
         rows = [_community(row) for row in tx.execute(COMMUNITY_BY_NAME, (text,)).fetchall()]
         exact = [row for row in rows if text in (row.id, row.name)]
         found = exact or rows
         if len(found) == 1:
             return found[0]
-        if not found:
-            raise UnknownCommunityError(f"no community is called '{text}'")
-        names = ", ".join(f"{row.name} ({row.id[:12]})" for row in found)
-        raise UnknownCommunityError(f"'{text}' may mean: {names}", remedy="Give more of the id.")
+        if found:
+            names = ", ".join(f"{row.name} ({row.id[:12]})" for row in found)
+            raise AmbiguousCommunityError(f"'{text}' may mean: {names}")
+        raise UnknownCommunityError(
+            f"no community is called '{text}'", remedy=self._advice(tx, text)
+        )
+
+    def _advice(self, tx: Transaction, text: str) -> str:
+        """Whom somebody may have meant; empty when nobody is called much like it."""
+        by_letters = {row.name.casefold(): row.name for row in self.communities(tx)}
+        near = get_close_matches(text.casefold(), by_letters, n=1)
+        return f"Did you mean '{by_letters[near[0]]}'?" if near else ""
 
     def set_enabled(self, tx: Transaction, community: str, *, is_enabled: bool) -> None:
         """Remember whether the community is meant to be on."""

@@ -22,7 +22,7 @@ from weakref import WeakValueDictionary
 
 import libtorrent as lt
 
-from workflow.adapters.carrier.bittorrent import pieces
+from workflow.adapters.carrier import pieces
 from workflow.adapters.carrier.bittorrent.offers import Offers, name_of
 from workflow.adapters.carrier.bittorrent.params import (
     fetching_params,
@@ -235,7 +235,7 @@ class BitTorrentCarrier:
         files = (source, folder / "index")
         # What is here is shared from now on, if it is where libtorrent looks for it.
         params = fetching_params(info, missing, files, here if is_direct else ())
-        bytes_here = sum(pieces.length_of(info, number) for number in here)
+        bytes_here = pieces.length_of_all(info, here)
         async with aclosing(self._carry(params, missing, settle, bytes_here)) as came:
             async for archive in came:
                 yield archive

@@ -9,7 +9,7 @@ from functools import lru_cache
 import libtorrent as lt
 from loguru import logger
 
-from workflow.adapters.carrier.bittorrent import pieces
+from workflow.adapters.carrier import pieces
 from workflow.adapters.carrier.bittorrent.offer import Offer
 from workflow.adapters.carrier.bittorrent.params import seeding_params
 from workflow.adapters.carrier.bittorrent.session import Session

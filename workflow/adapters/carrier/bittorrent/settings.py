@@ -65,7 +65,7 @@ class Settings:
         if self.interface and not _is_address(self.interface):
             raise ConfigurationError(f"'{self.interface}' is no IP address of this machine")
         hosts = [self.interface] if self.interface else []
-        hosts += [_host_of(tracker) for tracker in self.trackers]
+        hosts += [host_of(tracker) for tracker in self.trackers]
         hosts += [host for host, _ in map(address_of, self.peers)]
         if self.network is Network.LOCAL:
             for host in hosts:
@@ -120,7 +120,8 @@ def is_loopback(host: str) -> bool:
     return ipaddress.ip_address(host).is_loopback
 
 
-def _host_of(tracker: str) -> str:
+def host_of(tracker: str) -> str:
+    """The host of a tracker's URL. Raises ``ConfigurationError``."""
     try:
         parts = urlsplit(tracker)
         host = parts.hostname or ""
