@@ -128,6 +128,10 @@ async def _look(node: Node, id: str, _: Arguments) -> Arguments:
     return asdict(await node.snapshot(id))
 
 
+async def _overview(node: Node, _: str, __: Arguments) -> Arguments:
+    return {"communities": await node.overview()}
+
+
 async def _peers(node: Node, id: str, _: Arguments) -> Arguments:
     return {"peers": [asdict(one) for one in await node.peers(id)]}
 
@@ -145,5 +149,6 @@ VERBS: Final[Mapping[str, Verb]] = {
     "follow_unsigned": _follow_unsigned,
     "try_again": _try_again,
     "look": _look,
+    "overview": _overview,
     "peers": _peers,
 }

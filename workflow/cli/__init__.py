@@ -64,5 +64,7 @@ def _explained(error: Exception) -> str:
 
 
 def _end_with(sentence: str) -> None:
-    print(sentence, file=sys.stderr)
+    from workflow.chat.plain import safe  # noqa: PLC0415 - what was typed may stand in it.
+
+    print("\n".join(map(safe, sentence.split("\n"))), file=sys.stderr)
     sys.exit(FAILED)

@@ -11,8 +11,10 @@ from workflow.cli.checking import check
 from workflow.cli.communities import community
 from workflow.cli.demo import demo
 from workflow.cli.diagram import diagram
+from workflow.cli.doctor import doctor
 from workflow.cli.exporting import export
 from workflow.cli.fetching import announcement, fetch, join, peers
+from workflow.cli.health import health
 from workflow.cli.importing import adopt, importing
 from workflow.cli.inspecting import ABOUT, inspect
 from workflow.cli.looking import history, status
@@ -76,6 +78,7 @@ app.command(
         "run",
         "run --network public --listen 6881",
         "run --network private --peer 192.0.2.7:6881",
+        "run --notify-command 'mail -s archives me@example.org'",
     )
 )(run)
 app.add_typer(community, name="community")
@@ -93,7 +96,29 @@ app.command(
 )(fetch)
 app.command(epilog=examples("peers gardeners", "peers gardeners --json"))(peers)
 app.command(epilog=examples("selftest gardeners"))(selftest)
-app.command(epilog=examples("status", "status gardeners", "status --json"))(status)
+app.command(
+    epilog=examples(
+        "status",
+        "status gardeners",
+        "status --follow",
+        "status --since 41 --json    with the steps behind step 41",
+    )
+)(status)
+app.command(
+    epilog=examples(
+        "health",
+        "health --max-age 36h",
+        "health --json",
+        "health || exit 1    as a container's health check",
+    )
+)(health)
+app.command(
+    epilog=examples(
+        "doctor",
+        "doctor --network public --listen 6881",
+        "doctor --network private --peer 192.0.2.7:6881",
+    )
+)(doctor)
 app.command(epilog=examples("why gardeners", "why 0x02ab --json"))(why)
 app.command(
     epilog=examples(

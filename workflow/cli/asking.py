@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from workflow.cli.networking import Networking
-from workflow.cli.place import acting_node_at, node_at
+from workflow.cli.place import acting_node_at, made, node_at
 from workflow.cli.words import note
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 PATIENCE: Final = 60.0
 """Seconds that an answer may take."""
+MOMENT: Final = 2.0
+"""Seconds that an answer may take without which one can do."""
 
 
 class Asking(Protocol):
@@ -59,8 +61,7 @@ class Remote:
         from workflow.engine.inbox import Inbox, ask  # noqa: PLC0415
         from workflow.errors import CommandUnansweredError  # noqa: PLC0415
 
-        self._data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        clock, inbox = SystemClock(), Inbox(self._data_dir)
+        clock, inbox = SystemClock(), Inbox(made(self._data_dir))
         command = asked(str(uuid4()), verb, instance, clock.now(), **arguments)
 
         async def do_it() -> None:
@@ -145,6 +146,35 @@ async def acting(data_dir: Path, networking: Networking) -> AsyncGenerator[Askin
     # Other commands are answered as by 'run'.
     async with node, serving(Inbox(data_dir), partial(perform, node), SystemClock()):
         yield Own(node)
+
+
+def ask_holder(data_dir: Path, verb: str) -> Mapping[str, Any] | None:
+    """What the process that runs says, or None when it says nothing within a moment.
+
+    Who only wants to look need not wait for one that is busy, nor write where nobody may.
+    """
+    from uuid import uuid4  # noqa: PLC0415
+
+    from states import CommunityArchivesError  # noqa: PLC0415
+    from workflow.adapters.clock.system import SystemClock  # noqa: PLC0415
+    from workflow.commanding import asked  # noqa: PLC0415
+    from workflow.engine.inbox import Inbox, ask  # noqa: PLC0415
+    from workflow.errors import DataDirectoryError, DirectoryLockedError  # noqa: PLC0415
+
+    clock, inbox = SystemClock(), Inbox(data_dir)
+
+    async def leave_it() -> None:
+        raise DirectoryLockedError("it is for the process that runs")
+
+    try:
+        command = asked(str(uuid4()), verb, "", clock.now())
+        try:
+            return asyncio.run(ask(inbox, command, leave_it, clock, MOMENT)).details
+        except CommunityArchivesError:
+            inbox.withdraw(command.id)
+            return None
+    except DataDirectoryError:
+        return None
 
 
 def ask_once(

@@ -11,7 +11,7 @@ import typer
 
 from workflow.cli.asking import ask_once
 from workflow.cli.options import CommunityName, DataDir, examples
-from workflow.cli.place import find, has_encrypted_keys, key_store, view_of
+from workflow.cli.place import find, has_encrypted_keys, key_store, made, view_of
 from workflow.cli.words import hanging, note, say
 
 if TYPE_CHECKING:
@@ -186,8 +186,7 @@ def _writable_keys(data_dir: Path, *, encrypt: bool) -> KeyFiles:
     The data directory becomes its owner's alone. Raises ``KeyFileError`` when the passphrase does
     not open those that there are.
     """
-    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    keys = key_store(data_dir, is_asked_for=encrypt or has_encrypted_keys(data_dir))
+    keys = key_store(made(data_dir), is_asked_for=encrypt or has_encrypted_keys(data_dir))
     if has_encrypted_keys(data_dir):
         keys.unlock()
     return keys

@@ -19,8 +19,8 @@ from workflow.cli.watching import Look, watch
 from workflow.cli.words import note, say, say_event, say_json, size, table
 
 if TYPE_CHECKING:
-    from workflow.assembly import View
     from workflow.ports.work import Transaction
+    from workflow.viewing import View
 
 PATIENCE: Final = 180.0
 """Seconds in which something has to happen."""
@@ -266,9 +266,8 @@ def _read_target(text: str, of: str, data_dir: Path) -> _Target:
     from workflow.errors import JournalMissingError, UnknownCommunityError  # noqa: PLC0415
     from workflow.identity import public_key_of  # noqa: PLC0415
 
-    path = Path(text)
-    if not text.startswith((LINE_PREFIX, "magnet:", "0x")) and path.is_file():
-        with path.open("rb") as file:
+    if not text.startswith((LINE_PREFIX, "magnet:", "0x")):
+        with suppress(OSError), Path(text).open("rb") as file:  # Else it is no file.
             text = file.read(LONGEST_FILE).decode("utf-8", "replace").strip()
     if text.startswith(LINE_PREFIX):
         return _Target(from_line(text)[0], line=text)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final, TypedDict
 
 if TYPE_CHECKING:
     from workflow.adapters.keys.files import KeyFiles
-    from workflow.assembly import View
     from workflow.cli.networking import Networking
     from workflow.node import Node
     from workflow.ports.carrier import Carrier
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from workflow.ports.messaging import Messaging
     from workflow.ports.records import Community
     from workflow.ports.work import Transaction
+    from workflow.viewing import View
 
 KEYS: Final = "keys"
 PASSPHRASE_FILE: Final = "COMMUNITY_ARCHIVES_PASSPHRASE_FILE"  # noqa: S105 - only where it lies.
@@ -159,9 +159,27 @@ def _first_line_of(path: Path) -> bytes:
         ) from error
 
 
+def made(data_dir: Path) -> Path:
+    """The data directory, made for its owner alone if it is not there.
+
+    Raises ``DataDirectoryError``.
+    """
+    from workflow.errors import DataDirectoryError  # noqa: PLC0415
+
+    try:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataDirectoryError(
+            f"the data directory cannot be made: {error.strerror}",
+            place=str(data_dir),
+            remedy="Make what it lies in writable for this user, or choose another --data-dir.",
+        ) from error
+    return data_dir
+
+
 def view_of(data_dir: Path) -> View:
     """What can be seen of this data directory, whoever holds it. Raises ``DataDirectoryError``."""
-    from workflow.assembly import open_view  # noqa: PLC0415
+    from workflow.viewing import open_view  # noqa: PLC0415
 
     return open_view(data_dir, **ports(data_dir))
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from workflow.engine.rows import Recorded
 
 WIDEST: Final = 100
-PATH_WIDTH: Final = 42
-"""Columns that a path takes at most."""
+PATH_WIDTH: Final = 36
+"""Columns that a path takes at most in a table."""
 UNITS: Final = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
@@ -101,10 +101,11 @@ def when(at: float, now: float) -> str:
     return f"{moment(at)} ({relative(at, now)})"
 
 
-def path(state: State, *, is_control_node: bool) -> str:
-    """``idle → creating → [SEEDING] → announcing``: the way through the states, and where it is.
+def path(state: State, *, is_control_node: bool, within: int = PATH_WIDTH) -> str:
+    """``idle → creating → NOW seeding → announcing``: the way through the states, and where it is.
 
-    A member's way is longer; as much of it is shown as fits.
+    That is said by a word: capitals and brackets are not heard. A member's way is longer; as much
+    of it is shown as fits.
     """
     from states import COMMUNITY  # noqa: PLC0415 - the tables take time to load.
     from states.community import State  # noqa: PLC0415
@@ -113,10 +114,12 @@ def path(state: State, *, is_control_node: bool) -> str:
     way = COMMUNITY.main_path if is_control_node else member
     if state not in way:
         way = next((other for other in (COMMUNITY.main_path, member) if state in other), (state,))
-    names = [f"[{one.value.upper()}]" if one is state else str(one.value) for one in way]
+    names = [f"NOW {one.value}" if one is state else str(one.value) for one in way]
+    if len(wide := " → ".join(names)) <= within:
+        return wide
     here = way.index(state)
     first, last = 0, len(names)
-    while len(shown := " → ".join(_cut(names, first, last))) > PATH_WIDTH:
+    while len(shown := "→".join(_cut(names, first, last))) > within:
         if here - first > last - 1 - here:
             first += 1
         else:

@@ -57,6 +57,11 @@ def remembered(tx: Transaction, key: str, make: Callable[[], str]) -> str:
     return value
 
 
+def remember(tx: Transaction, key: str, value: str) -> None:
+    """Keep a value, in place of the one before."""
+    tx.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+
+
 def counts(tx: Transaction, lifecycle: str) -> dict[str, int]:
     """How many instances are in which state, by the state's name."""
     rows = tx.execute(

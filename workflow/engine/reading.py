@@ -29,7 +29,8 @@ from workflow.ports.work import Migration, Transaction
 T = TypeVar("T")
 
 LAST_FACTS: Final = (
-    "SELECT facts FROM history WHERE lifecycle = ? AND id = ? ORDER BY seq DESC LIMIT 1"
+    "SELECT h.id, h.facts FROM json_each(?2) asked JOIN history h ON h.seq ="
+    " (SELECT max(seq) FROM history WHERE lifecycle = ?1 AND id = asked.value)"
 )
 
 
@@ -129,7 +130,9 @@ def kept(tx: Transaction, key: str) -> str:
     return str(row[0]) if row else ""
 
 
-def recorded_facts(tx: Transaction, lifecycle: str, id: str) -> dict[str, Any]:
-    """The facts of the newest step of an instance that differ from their defaults."""
-    row = tx.execute(LAST_FACTS, (lifecycle, id)).fetchone()
-    return dict(json.loads(str(row[0]))) if row else {}
+def recorded_facts(
+    tx: Transaction, lifecycle: str, ids: Sequence[str]
+) -> dict[str, dict[str, Any]]:
+    """By the instances' ids, those facts of their newest steps that differ from the defaults."""
+    rows = tx.execute(LAST_FACTS, (lifecycle, json.dumps(ids))).fetchall()
+    return {str(id): dict(json.loads(str(facts))) for id, facts in rows}

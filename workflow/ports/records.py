@@ -138,6 +138,27 @@ class ArchiveState:
 
 
 @dataclass(frozen=True, slots=True)
+class Holding:
+    """How much of a community's newest history is here, counted from rows; nothing is read.
+
+    Of its ``archives``, ``chosen`` are wanted. ``here`` are on this disk, and of these
+    ``imported`` are done with; ``locked`` wait for a key and ``quarantined`` were put aside.
+    """
+
+    archives: int = 0
+    chosen: int = 0
+    here: int = 0
+    imported: int = 0
+    locked: int = 0
+    quarantined: int = 0
+
+    @property
+    def is_complete(self) -> bool:
+        """Nothing that was chosen is missing."""
+        return self.imported >= self.chosen
+
+
+@dataclass(frozen=True, slots=True)
 class Announcement:
     """An announcement of our own: signed once, sent as often as needed, always the same bytes."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from workflow.archive.codec import Filling
@@ -17,6 +17,7 @@ from workflow.ports.records import (
     Choice,
     Community,
     Generation,
+    Holding,
     Link,
     Page,
     Place,
@@ -280,6 +281,9 @@ class Store(Protocol):
 
     def archive_states(self, tx: Transaction, community: str) -> list[ArchiveState]:
         """How far every archive of the newest lineage has come, by offset."""
+
+    def holdings(self, tx: Transaction, communities: Sequence[str]) -> dict[str, Holding]:
+        """How much of each community's newest lineage is here; none where there is no archive."""
 
     def imports(self, tx: Transaction, community: str) -> tuple[int, int]:
         """How many archives of the newest lineage are done with, and how many on their way.
