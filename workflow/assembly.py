@@ -102,7 +102,7 @@ def open_node(
         grace=timing.grace,
     )
     engine = Engine(held.journal, clock, workflows(tools, read_facts, backoff))
-    return Node(
+    node = Node(
         engine,
         tools,
         Links(engine, tools, held.run),
@@ -110,6 +110,8 @@ def open_node(
         catch_up=timing.catch_up,
         close=held.close,
     )
+    node.kept_journal = held.journal.kept
+    return node
 
 
 def workflows(

@@ -15,6 +15,8 @@ CommunityArchivesError
 │   └── NameTakenError
 ├── DataDirectoryError
 │   ├── DirectoryLockedError
+│   ├── DirectoryNotEmptyError
+│   ├── BackupInvalidError
 │   ├── JournalDamagedError
 │   ├── JournalForeignError
 │   ├── JournalNewerError
@@ -146,6 +148,20 @@ class DirectoryLockedError(DataDirectoryError):
 
     code = "data-directory-locked"
     remedy = "End that process first, or choose another --data-dir."
+
+
+class DirectoryNotEmptyError(DataDirectoryError):
+    """Something lies where a new directory is to be made; it was left alone."""
+
+    code = "directory-not-empty"
+    remedy = "Name a new directory, or an empty one."
+
+
+class BackupInvalidError(DataDirectoryError):
+    """There is no whole, undamaged backup at this place."""
+
+    code = "backup-invalid"
+    remedy = "Take another backup, and keep this one: parts of it may be of use."
 
 
 class JournalMissingError(DataDirectoryError):

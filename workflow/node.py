@@ -102,6 +102,7 @@ class Node(Announcing):
 
     async def _stop(self) -> None:
         try:
+            await self.jobs.end()
             await self.engine.stop()
             await self._links.close()
         finally:
@@ -122,7 +123,7 @@ class Node(Announcing):
 
         ``interval`` and ``reannounce_after`` are seconds, None turns the timer off. ``key`` is a
         public key (33 bytes) whose private key is in the key store; without that and a private
-        key, a new one is made. Raises ``KeyFileError``.
+        key, a new one is made, which nobody has saved yet. Raises ``KeyFileError``.
         """
         keys = self._tools.keys
         if private_key is not None:
@@ -132,6 +133,8 @@ class Node(Announcing):
         id = "0x" + key.hex()
         await self._add(id, name, key, interval, reannounce_after)
         await self.take_over(id)
+        if private_key is not None:
+            await self.set_key_saved(id)
         return id
 
     async def join(self, id: str, name: str = "", *, interval: int = INTERVAL) -> None:

@@ -50,7 +50,8 @@ class Status:
     """One community. Times are seconds (UTC epoch); ``reason`` is why the last try failed.
 
     ``peers`` are connected for its archives; None where nobody could be asked. ``chosen`` says in
-    words which archives are fetched, and ``holding`` how many of them are here.
+    words which archives are fetched, and ``holding`` how many of them are here. ``is_key_saved`` is
+    false on the control device until somebody has saved the private key.
     """
 
     id: str
@@ -67,6 +68,7 @@ class Status:
     condition: str
     refusals: Mapping[str, int]
     guards: Mapping[str, bool]
+    is_key_saved: bool = True
 
 
 def standings(tx: Transaction, tools: Tools, known: Sequence[Community]) -> list[Standing]:
@@ -113,6 +115,7 @@ def statuses(tx: Transaction, tools: Tools, known: Sequence[Community]) -> list[
             condition=one.community.condition,
             refusals=tools.store.refusals(tx, one.community.id),
             guards=guards_now(one.facts),
+            is_key_saved=key_is_saved(tx, tools, one.facts, one.community.id),
         )
         for one in standings(tx, tools, known)
     ]
@@ -121,6 +124,11 @@ def statuses(tx: Transaction, tools: Tools, known: Sequence[Community]) -> list[
 def status_of(tx: Transaction, tools: Tools, id: str) -> Status:
     """The status of one community. Raises ``UnknownCommunityError``."""
     return statuses(tx, tools, [tools.store.community(tx, id)])[0]
+
+
+def key_is_saved(tx: Transaction, tools: Tools, facts: Facts, id: str) -> bool:
+    """False on the control device until somebody has saved the private key."""
+    return not facts.is_control_device or tools.store.key_is_saved(tx, id)
 
 
 def overview(tx: Transaction, tools: Tools) -> dict[str, tuple[bool, int | None]]:
@@ -165,6 +173,7 @@ class Snapshot:
     reason: str
     condition: str
     traffic: Traffic | None
+    is_key_saved: bool
 
 
 def snapshot_of(tx: Transaction, tools: Tools, id: str) -> Snapshot:
@@ -193,6 +202,7 @@ def snapshot_of(tx: Transaction, tools: Tools, id: str) -> Snapshot:
         reason=status.reason,
         condition=status.condition,
         traffic=tools.carrier.traffic(locator) if locator else None,
+        is_key_saved=status.is_key_saved,
     )
 
 

@@ -46,6 +46,11 @@ class View:
     holder: str
 
 
+def read_journal(path: Path) -> ReadOnlyJournal:
+    """A journal at any place, read-only. Raises ``DataDirectoryError``."""
+    return ReadOnlyJournal(path, (*ENGINE, *STORE))
+
+
 def open_view(
     data_dir: Path,
     *,
@@ -59,7 +64,7 @@ def open_view(
 
     Raises ``DataDirectoryError`` when there is no journal or it cannot be read.
     """
-    journal = ReadOnlyJournal(data_dir / JOURNAL, (*ENGINE, *STORE))
+    journal = read_journal(data_dir / JOURNAL)
     who = holder_of(data_dir)
     device, run, began_at = journal.run(
         lambda tx: (

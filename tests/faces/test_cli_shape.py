@@ -18,7 +18,8 @@ from tests.faces.in_process import InProcess
 COMMANDS = [
     "demo", "init", "config", "run", "announce", "join", "fetch", "peers", "selftest", "status",
     "health", "doctor", "why", "history", "send", "diagram", "verify", "messages", "export",
-    "adopt", "inspect", "check", "community", "archive", "announcement", "import", "migrate",
+    "adopt", "backup", "restore", "inspect", "check", "community", "archive", "announcement",
+    "import", "migrate",
 ]  # fmt: skip
 
 

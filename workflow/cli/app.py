@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from workflow.cli.archiving import announce, archive
+from workflow.cli.backing_up import backup, restore
 from workflow.cli.beginning import init
 from workflow.cli.checking import check
 from workflow.cli.communities import community
@@ -173,6 +174,15 @@ app.command(
         "adopt rescued/ --community chess --torrent a.torrent",
     )
 )(adopt)
+app.command(
+    epilog=examples("backup /mnt/backup/gardeners", "backup /mnt/backup/gardeners --with-keys")
+)(backup)
+app.command(
+    epilog=examples(
+        "restore /mnt/backup/gardeners",
+        "restore /mnt/backup/gardeners --data-dir /srv/archives",
+    )
+)(restore)
 app.command(
     epilog=ABOUT
     + examples(

@@ -62,7 +62,7 @@ def node_at(data_dir: Path) -> Node:
     # What is a link, and what is none, it can tell all the same.
     unopened["carrier"] = torrents(data_dir)
     unopened["keys"] = unlocked_keys(data_dir)
-    return open_node(data_dir, **unopened)
+    return _told_of_upgrade(open_node(data_dir, **unopened))
 
 
 def acting_node_at(data_dir: Path, networking: Networking, *, is_silent: bool = False) -> Node:
@@ -81,7 +81,7 @@ def acting_node_at(data_dir: Path, networking: Networking, *, is_silent: bool = 
 
     clock = SystemClock()
     keys = unlocked_keys(data_dir)
-    return open_node(
+    node = open_node(
         data_dir,
         clock=clock,
         carrier=torrents(data_dir, networking.settings()),
@@ -91,6 +91,15 @@ def acting_node_at(data_dir: Path, networking: Networking, *, is_silent: bool = 
         keys=keys,
         timing=Timing(settle_quiet=networking.settle, settle_limit=6 * networking.settle),
     )
+    return _told_of_upgrade(node)
+
+
+def _told_of_upgrade(node: Node) -> Node:
+    from workflow.cli.words import note  # noqa: PLC0415
+
+    if node.kept_journal is not None:
+        note(f"The journal was brought up to date; the one of before is {node.kept_journal}.")
+    return node
 
 
 def key_store(data_dir: Path, *, is_asked_for: bool = False) -> KeyFiles:

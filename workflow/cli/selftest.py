@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import typer
 
 from workflow.cli.asking import Own, acting, quiet
+from workflow.cli.kinds import Reach
 from workflow.cli.networking import Networking, networked
 from workflow.cli.options import INCOMPLETE, AsJson, CommunityName, DataDir
 from workflow.cli.place import acting_node_at, find, view_of
@@ -31,8 +33,9 @@ def selftest(
 
     A throw-away member is given nothing but the announcement. It fetches all archives over the
     network that you name, imports them, and its messages are compared with those that are archived
-    here, one by one. Where only a part is chosen, it chooses that part. It leaves nothing behind.
-    Exit code 4 says that something was missing.
+    here, one by one. Where you name neither tracker nor peer, nor 'public', it asks the node that
+    runs here, at its port. Where only a part is chosen, it chooses that part. It leaves nothing
+    behind. Exit code 4 says that something was missing.
     """
     import asyncio  # noqa: PLC0415 - as all that is loaded here, only needed when it comes to it.
 
@@ -68,12 +71,13 @@ async def _both(
 ) -> tuple[set[bytes], set[bytes]]:
     """The digests of the messages that are archived here, and of those that a stranger got."""
     with TemporaryDirectory(prefix="community-archives-selftest-") as directory:
-        async with acting(data_dir, networking) as holder:
+        async with acting(data_dir, networking, is_for_us_too=True) as holder:
             await watch(
                 holder, known.id, known.name, lambda look: bool(look["is_live"]),
                 otherwise="its archives are not live", as_json=as_json, patience=PATIENCE,
             )  # fmt: skip
-            async with acting_node_at(Path(directory), networking, is_silent=True) as stranger:
+            reaching = reaching_for((await holder("address"))["address"], networking)
+            async with acting_node_at(Path(directory), reaching, is_silent=True) as stranger:
                 await stranger.enable()
                 await stranger.join(known.id, known.name)
                 await stranger.choose(known.id, choice)
@@ -84,6 +88,23 @@ async def _both(
                     as_json=as_json, patience=PATIENCE,
                 )  # fmt: skip
         return _archived(data_dir, known.id, choice), _archived(Path(directory), known.id, choice)
+
+
+def reaching_for(address: str, networking: Networking) -> Networking:
+    """The stranger's networks: at a free port, and with a way to whoever is at the address."""
+    from workflow.adapters.carrier.bittorrent.settings import (  # noqa: PLC0415
+        address_of,
+        is_loopback,
+    )
+
+    interface, _, _ = networking.listen.rpartition(":")
+    networking = replace(networking, listen=f"{interface}:0" if interface else "0")
+    is_told = networking.trackers or networking.peers or networking.network is Reach.PUBLIC
+    if is_told or not address:
+        return networking
+    is_near = networking.network is Reach.LOCAL and is_loopback(address_of(address)[0])
+    reach = networking.network if is_near else Reach.PRIVATE
+    return replace(networking, network=reach, peers=(address,))
 
 
 def _archived(data_dir: Path, id: str, choice: Choice) -> set[bytes]:

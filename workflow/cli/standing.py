@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from workflow.cli.asking import ask_holder
 from workflow.cli.place import find, view_of
-from workflow.cli.words import hanging, note, path, say, span, table, when, width
+from workflow.cli.words import hanging, note, path, say, span, table, unsaved_key, when, width
 
 if TYPE_CHECKING:
     from workflow.ports.records import Holding
@@ -94,6 +94,14 @@ def say_lines(look: Look) -> None:
         if one is not None and one.chosen != EVERYTHING:
             say(hanging("  chosen: ", one.chosen))
     note(f"live: {look.live_known}; {look.holder or NOBODY}")
+    say_unsaved(look)
+
+
+def say_unsaved(look: Look) -> None:
+    """Tell of private keys that exist only here."""
+    for one in look.found:
+        if not one.is_key_saved:
+            note(unsaved_key(one.name))
 
 
 def cells(one: Status, now: float) -> tuple[str, ...]:
@@ -159,3 +167,4 @@ def say_detail(look: Look) -> None:
             say(hanging(f"  {label:<10} ", text))
     for reason, count in one.refusals.items():
         say(hanging("  refused    ", f"{count} x {reason}"))
+    say_unsaved(look)

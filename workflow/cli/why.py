@@ -12,7 +12,17 @@ from workflow.cli.instances import in_prospect, why_of_instance
 from workflow.cli.options import AsJson, CommunityName, DataDir
 from workflow.cli.place import find, view_of
 from workflow.cli.standing import NOBODY, in_words
-from workflow.cli.words import hanging, relative, say, say_json, step_data, step_line, when
+from workflow.cli.words import (
+    hanging,
+    note,
+    relative,
+    say,
+    say_json,
+    step_data,
+    step_line,
+    unsaved_key,
+    when,
+)
 
 if TYPE_CHECKING:
     from states.community import Facts, State
@@ -35,6 +45,7 @@ class Reasons:
     standing: Standing
     steps: list[Recorded]
     refusals: Mapping[str, int]
+    is_key_saved: bool = True
 
     @property
     def instance(self) -> Instance[State]:
@@ -73,16 +84,20 @@ def why(
     _say_refusals(reasons.refusals)
     _say_guards(reasons.standing.facts)
     _say_prospects(reasons, now)
+    if not reasons.is_key_saved:
+        note(unsaved_key(reasons.standing.community.name))
 
 
 def _read(view: View, tx: Transaction, text: str) -> Reasons:
     from workflow.engine.history import steps_of  # noqa: PLC0415 - loads the tables.
-    from workflow.status import standings  # noqa: PLC0415
+    from workflow.status import key_is_saved, standings  # noqa: PLC0415
 
     known = find(view, tx, text)
     (standing,) = standings(tx, view.tools, [known])
     steps = steps_of(tx, "community", known.id, STEPS)
-    return Reasons(standing, steps, view.tools.store.refusals(tx, known.id))
+    refusals = view.tools.store.refusals(tx, known.id)
+    is_key_saved = key_is_saved(tx, view.tools, standing.facts, known.id)
+    return Reasons(standing, steps, refusals, is_key_saved)
 
 
 def guards(facts: Facts) -> dict[str, tuple[bool, str]]:
@@ -193,6 +208,7 @@ def _as_json(reasons: Reasons, now: float) -> dict[str, Any]:
         "holding": asdict(standing.holding),
         "is_live": standing.facts.torrent_is_live,
         "refusals": dict(reasons.refusals),
+        "is_key_saved": reasons.is_key_saved,
         "is_live_known": "as recorded at the last step",
         "steps": [step_data(step) for step in reasons.steps[-SHOWN:]],
         "setbacks": [asdict(one) for one in instance.setbacks],

@@ -9,6 +9,7 @@ import textwrap
 from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import UTC, datetime
+from shlex import quote
 from typing import TYPE_CHECKING, Any, Final
 
 from workflow.chat.plain import escaped, safe
@@ -63,6 +64,14 @@ def hanging(first: str, text: str) -> str:
         text, max(20, width() - len(first)), break_long_words=False, break_on_hyphens=False
     )
     return ("\n" + " " * len(first)).join([first + (wrapped or [""])[0], *wrapped[1:]])
+
+
+def unsaved_key(name: str) -> str:
+    """How to save a key that is nowhere else; the command stands on a line of its own."""
+    return (
+        f"{name}: its private key exists only here. Save it before anything else:\n"
+        f"  community-archives community export-key {quote(name)} --out {quote(name + '.key')}"
+    )
 
 
 def moment(at: float) -> str:

@@ -57,7 +57,8 @@ def no_probe(_: str) -> None:
 class Journal:
     """The database of one data directory, opened for writing.
 
-    ``path`` may be ``":memory:"``. Raises ``JournalForeignError``, ``JournalNewerError`` or
+    ``path`` may be ``":memory:"``. ``kept`` is where the journal of before was copied to, when this
+    one was brought up to date. Raises ``JournalForeignError``, ``JournalNewerError`` or
     ``JournalDamagedError`` when the file is not a sound journal of this version or an older one.
     """
 
@@ -72,7 +73,7 @@ class Journal:
         self._connection = connect(path)
         try:
             identify(self._connection, str(path))
-            migrate(self._connection, migrations, str(path))
+            self.kept = migrate(self._connection, migrations, str(path))
         except BaseException:
             self._connection.close()
             raise

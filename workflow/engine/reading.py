@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar, cast
 
+from workflow.engine.copying import check_copy, copy_database
 from workflow.engine.journal import APPLICATION_ID, connect
 from workflow.engine.migrations import newest_numbers, refuse_others
 from workflow.errors import (
@@ -90,6 +91,23 @@ class ReadOnlyJournal:
             raise JournalDamagedError(
                 f"the database cannot be read: {error}", place=str(self._path)
             ) from error
+
+    def copy_to(self, target: Path) -> None:
+        """Copy the journal, as it is at this moment, into a new file, and read that through.
+
+        Raises ``JournalDamagedError``, and ``DataDirectoryError`` when it cannot be written.
+        """
+        try:
+            copy_database(self._connection, target)
+        except sqlite3.OperationalError as error:
+            raise DataDirectoryError(
+                f"the journal cannot be copied: {error}", place=str(target)
+            ) from error
+        except sqlite3.Error as error:
+            raise JournalDamagedError(
+                f"the database cannot be read: {error}", place=str(self._path)
+            ) from error
+        check_copy(target, APPLICATION_ID)
 
     def close(self) -> None:
         """Close the file; calling it again does nothing."""

@@ -17,6 +17,9 @@ from workflow.errors import ChoiceRefusedError
 UNSIGNED_LINK: Final = "an unsigned link was followed"
 """The condition of a community whose archives nobody has signed for yet."""
 
+RESTORED: Final = "restored from a backup"
+"""The condition of a community whose control node was restored, and is another device now."""
+
 
 @dataclass(frozen=True, slots=True)
 class Community:

@@ -235,6 +235,11 @@ class MemoryCarrier:
             return None
         return offer
 
+    @property
+    def address(self) -> str:
+        """Nobody has an address here."""
+        return ""
+
     def traffic(self, locator: str) -> Traffic | None:
         """Bytes of what is fetched, or of what is offered; nothing here has a rate."""
         others = len(self._others(locator))

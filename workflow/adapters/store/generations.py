@@ -16,6 +16,7 @@ GENERATION: Final = (
     "SELECT g.community, g.number, g.lineage, g.locator, g.data_length, g.is_own, g.info_hash"
     " FROM community c JOIN generation g ON g.community = c.id"
 )
+GENERATIONS: Final = GENERATION + " WHERE c.id = ? ORDER BY g.number"
 CURRENT_GENERATION: Final = GENERATION + " AND g.number = c.generation WHERE c.id = ?"
 CANDIDATE: Final = GENERATION + " AND g.number = c.candidate WHERE c.id = ?"
 
@@ -87,6 +88,11 @@ class SqliteGenerations:
     def candidate(self, tx: Transaction, community: str) -> Generation | None:
         """The generation that is being downloaded."""
         return _generation(tx.execute(CANDIDATE, (community,)).fetchone())
+
+    def generations(self, tx: Transaction, community: str) -> list[Generation]:
+        """All generations that there ever were, oldest first."""
+        rows = tx.execute(GENERATIONS, (community,)).fetchall()
+        return [one for one in map(_generation, rows) if one is not None]
 
     def next_generation(self, tx: Transaction, community: str) -> int:
         """The number that the next generation will have."""
