@@ -19,6 +19,7 @@ from typer.testing import CliRunner, Result
 
 from states.errors import CommunityArchivesError
 from tests.faces.command_line import ROOT, CommandLine
+from tests.faces.documented import complaints
 from workflow.adapters.clock.manual import ManualClock
 from workflow.application import open_app
 from workflow.cli.app import app
@@ -130,6 +131,15 @@ def test_history_and_pictures_are_of_the_instance_that_is_named(shop: Shop) -> N
     assert shop("diagram", "--lifecycle", "invoice").exit_code == 2
     assert shop("diagram", "--out", "order.mmd").exit_code == 0
     assert "<b>booking</b>" in Path("order.mmd").read_text()
+
+
+@pytest.mark.parametrize(
+    "arguments", [["status"], ["why", "tea"], ["history"], ["migrate"]], ids=" ".join
+)
+def test_what_is_printed_is_what_is_documented(shop: Shop, arguments: list[str]) -> None:
+    said = shop(*arguments, "--json").stdout
+    own = f"{arguments[0]} --app" if arguments[0] in ("status", "why") else arguments[0]
+    assert complaints(own, said) == []
 
 
 def test_a_picture_that_was_never_laid_out_is_refused_with_another_way(shop: Shop) -> None:
