@@ -16,7 +16,8 @@ PB    := workflow/archive/pb
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format types contracts wheel diagrams proto fuzz bench check clean
+.PHONY: help demo test lint format types contracts wheel diagrams reference proto fuzz bench check \
+  clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,8 +37,8 @@ test: $(STAMP) ## all tests on all cores, then the two coverage gates
 	$(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report= --cov-fail-under=0 $(ARGS)
 	@echo "Coverage of the whole:"
 	@$(BIN)/coverage report
-	@echo "Coverage of states and workflow/archive, where everything must be covered:"
-	@$(BIN)/coverage report --include='states/*,workflow/archive/*' --fail-under=100
+	@echo "Coverage of states, workflow/archive and workflow/waku, where everything must be covered:"
+	@$(BIN)/coverage report --include='states/*,workflow/archive/*,workflow/waku/*' --fail-under=100
 
 lint: $(STAMP) ## ruff: rules and format
 	$(BIN)/ruff check .
@@ -58,6 +59,9 @@ wheel: $(STAMP) ## build the wheel into dist/
 
 diagrams: $(STAMP) ## draw the lifecycles from their tables into diagrams/
 	$(BIN)/python -m states.drawing diagrams
+
+reference: $(STAMP) ## write docs/commands.md from the commands
+	$(BIN)/python -m workflow.cli.reference docs/commands.md
 
 proto: $(STAMP) ## generate workflow/archive/pb from workflow/archive/proto
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m grpc_tools.protoc -I $(PROTO) \

@@ -12,11 +12,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from transitions import EventData, Machine
-
 from states.errors import GuardError
 
 if TYPE_CHECKING:
+    from transitions import EventData, Machine
+
     from states.lifecycle import Lifecycle
 
 
@@ -66,6 +66,8 @@ class CompiledTable:
 
 def compile_table(lifecycle: Lifecycle[Any, Any, Any, Any, Any]) -> CompiledTable:
     """Compile the rules in their order; ``transitions`` takes the first whose conditions hold."""
+    from transitions import Machine  # noqa: PLC0415 - who only reads tables does not wait for it.
+
     machine = Machine(
         model=None,
         states=[state.name for state in lifecycle.states],

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import ast
-import os
 import re
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from importlib import import_module
@@ -190,26 +187,6 @@ def test_the_readme_shows_the_generated_main_path() -> None:
 
 
 # ------------------------------------------------------------------------------------------- readme
-
-EXAMPLES: Final = re.findall(
-    r"```python\n(.*?)```(?:(?:(?!```).)*```text\n(.*?)```)?", README, re.DOTALL
-)
-
-
-@pytest.mark.parametrize(("code", "printed"), EXAMPLES, ids=["embedding", "own_lifecycle"])
-def test_an_example_runs_as_it_stands(code: str, printed: str, tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    assert done.returncode == 0, done.stderr
-    assert printed
-    assert done.stdout == printed
 
 
 def test_the_commands_are_those_that_exist() -> None:

@@ -56,6 +56,11 @@ class Announcing(Library):
         super().__init__(engine, tools)
         self._links = links
 
+    @property
+    def address(self) -> str:
+        """Where a process on this machine reaches the network of files; empty for nowhere."""
+        return self._tools.carrier.address
+
     async def announcement(self, id: str) -> str:
         """The community's newest announcement, sent or received, as a line to be passed on.
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from states import ARCHIVE_IMPORT, COMMUNITY, archive_import, community
-from states.instance import Backoff, Instance
+from states.instance import Backoff
 from states.node import NODE, Facts, Signal
 from workflow.actions.create_archives import create_archives
 from workflow.actions.download_archives import download_archives
@@ -32,10 +31,8 @@ from workflow.adapters.store.sqlite import SqliteStore
 from workflow.defaults import key_files, local_messages, torrents
 from workflow.engine.engine import Engine
 from workflow.engine.history import remembered
-from workflow.engine.holding import FILE, hold, holder_of
+from workflow.engine.holding import hold
 from workflow.engine.journal import Probe, no_probe
-from workflow.engine.migrations import ENGINE
-from workflow.engine.reading import ReadOnlyJournal, kept, recorded_facts
 from workflow.engine.workflow import Workflow
 from workflow.files.folder import ArchiveFolder
 from workflow.links import Links
@@ -45,10 +42,9 @@ from workflow.ports.clock import Clock
 from workflow.ports.keys import Keys
 from workflow.ports.messaging import Messaging
 from workflow.ports.store import Store
-from workflow.ports.work import Json, Transaction
+from workflow.ports.work import Json
+from workflow.viewing import ARCHIVES, facts_of
 
-JOURNAL: Final = FILE
-ARCHIVES: Final = "archives"
 WITH_TIMES: Final = {
     community.Signal.CREATED,
     community.Signal.NONE_CREATED,
@@ -102,11 +98,11 @@ def open_node(
         keys=keys,
         clock=clock,
         folder=ArchiveFolder(data_dir / ARCHIVES),
-        facts=lambda tx, id: facts_of(read_facts, tx, id, clock.now()),
+        facts_of=lambda tx, ids: facts_of(read_facts, tx, ids, clock.now()),
         grace=timing.grace,
     )
     engine = Engine(held.journal, clock, workflows(tools, read_facts, backoff))
-    return Node(
+    node = Node(
         engine,
         tools,
         Links(engine, tools, held.run),
@@ -114,67 +110,8 @@ def open_node(
         catch_up=timing.catch_up,
         close=held.close,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """A data directory as a process sees it that does not hold it.
-
-    ``holder`` says who does, empty when nobody runs. What is live is known to that process alone:
-    the facts say what was true when it took its last step, and that nothing is live without it.
-    """
-
-    journal: ReadOnlyJournal
-    tools: Tools
-    community: Workflow[Any, Any, Any, Any, Any]
-    holder: str
-
-
-def open_view(
-    data_dir: Path,
-    *,
-    clock: Clock,
-    carrier: Carrier,
-    messaging: Messaging,
-    keys: Keys,
-    timing: Timing | None = None,
-) -> View:
-    """The journal of this data directory, read-only; both networks are left closed.
-
-    Raises ``DataDirectoryError`` when there is no journal or it cannot be read.
-    """
-    journal = ReadOnlyJournal(data_dir / JOURNAL, (*ENGINE, *STORE))
-    who = holder_of(data_dir)
-    device, run, began_at = journal.run(
-        lambda tx: (
-            kept(tx, "device"),
-            int(kept(tx, "run") or 0),
-            float(kept(tx, "began_at") or 0),
-        )
-    )
-    read_facts = CommunityFacts(
-        keys, carrier, timing or Timing(), device=device, run=run, started_at=began_at
-    )
-
-    def facts(tx: Transaction, id: str) -> community.Facts:
-        read = facts_of(read_facts, tx, id, clock.now())
-        then = recorded_facts(tx, COMMUNITY.name, id)
-        was_live = bool(then.get("torrent_is_live")) and then.get("locator") == read.locator
-        # An encrypted key is open to that process alone.
-        holds_key = read.holds_control_key or (bool(who) and bool(then.get("holds_control_key")))
-        return replace(read, torrent_is_live=bool(who) and was_live, holds_control_key=holds_key)
-
-    tools = Tools(
-        store=SqliteStore(),
-        carrier=carrier,
-        messaging=messaging,
-        keys=keys,
-        clock=clock,
-        folder=ArchiveFolder(data_dir / ARCHIVES),
-        facts=facts,
-        grace=(timing or Timing()).grace,
-    )
-    return View(journal, tools, workflows(tools, read_facts, Backoff())[0], who)
+    node.kept_journal = held.journal.kept
+    return node
 
 
 def workflows(
@@ -224,18 +161,3 @@ def reference_signal(
 def node_signal(_: str, signal: Signal, __: Mapping[str, Json]) -> Mapping[str, Json]:
     """The node's own signals say nothing but their name."""
     return {"type": signal.value, "event": None}
-
-
-def facts_of(
-    read_facts: Callable[[Transaction, list[Instance[Any]], float], list[community.Facts]],
-    tx: Transaction,
-    id: str,
-    now: float,
-) -> community.Facts:
-    """The facts of one community outside of any step."""
-    row = tx.execute(
-        "SELECT attempts FROM instance WHERE lifecycle = ? AND id = ?", (COMMUNITY.name, id)
-    ).fetchone()
-    attempts = cast("int", row[0]) if row else 0
-    instance = Instance(id=id, state=community.State.IDLE, attempts=attempts)
-    return read_facts(tx, [instance], now)[0]

@@ -2,7 +2,8 @@
 
 A command names a lifecycle and one of its events (``send`` does that), or the node and one of the
 verbs here, with arguments in JSON. Private keys never travel this way: whoever has one puts it into
-the key store, which all processes share, and names its public key.
+the key store, which all processes share, and names its public key. Nor do files: their paths do,
+and the node reads them. What takes long is a job: a verb begins it, 'job' looks at it.
 """
 
 from __future__ import annotations
@@ -10,12 +11,14 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
+from functools import partial
 from typing import Any, Final
 
 from states import community
 from states.node import NODE
 from workflow.application import deliver
 from workflow.archive.windows import INTERVAL
+from workflow.bringing import add_ratchet_keys, adopt_archives, import_chats
 from workflow.engine.inbox import Command
 from workflow.engine.rows import Outcome
 from workflow.errors import NameTakenError, UnknownEventError
@@ -68,13 +71,22 @@ async def _create(node: Node, _: str, given: Arguments) -> Arguments:
         interval=given.get("interval", INTERVAL),
         reannounce_after=given.get("reannounce_after", REANNOUNCE_AFTER),
     )
+    if given.get("is_key_saved"):
+        await node.set_key_saved(id)
     return {"id": id}
 
 
 async def _claim(node: Node, id: str, given: Arguments) -> Arguments:
     await node.enable()
     await node.take_over(id, bytes.fromhex(given["key"]))
+    if given.get("is_key_saved"):
+        await node.set_key_saved(id)
     return {"id": id}
+
+
+async def _key_saved(node: Node, id: str, _: Arguments) -> Arguments:
+    await node.set_key_saved(id)
+    return {}
 
 
 async def _join(node: Node, id: str, given: Arguments) -> Arguments:
@@ -119,6 +131,29 @@ async def _follow_unsigned(node: Node, id: str, given: Arguments) -> Arguments:
     return asdict(await node.follow_unsigned(id, given["magnet"]))
 
 
+async def _import(node: Node, id: str, given: Arguments) -> Arguments:
+    node.jobs.begin(given["job"], partial(import_chats, node, id, given))
+    return {}
+
+
+async def _adopt(node: Node, id: str, given: Arguments) -> Arguments:
+    node.jobs.begin(given["job"], partial(adopt_archives, node, id, given))
+    return {}
+
+
+async def _job(node: Node, job: str, _: Arguments) -> Arguments:
+    return node.jobs.look(job)
+
+
+async def _stop_job(node: Node, job: str, _: Arguments) -> Arguments:
+    await node.jobs.stop(job)
+    return {}
+
+
+async def _ratchet_keys(node: Node, _: str, given: Arguments) -> Arguments:
+    return await add_ratchet_keys(node, given)
+
+
 async def _try_again(node: Node, id: str, _: Arguments) -> Arguments:
     await node.try_again(id)
     return {}
@@ -128,13 +163,22 @@ async def _look(node: Node, id: str, _: Arguments) -> Arguments:
     return asdict(await node.snapshot(id))
 
 
+async def _overview(node: Node, _: str, __: Arguments) -> Arguments:
+    return {"communities": await node.overview()}
+
+
 async def _peers(node: Node, id: str, _: Arguments) -> Arguments:
     return {"peers": [asdict(one) for one in await node.peers(id)]}
+
+
+async def _address(node: Node, _: str, __: Arguments) -> Arguments:
+    return {"address": node.address}
 
 
 VERBS: Final[Mapping[str, Verb]] = {
     "create": _create,
     "claim": _claim,
+    "key_saved": _key_saved,
     "join": _join,
     "choose": _choose,
     "remove": _remove,
@@ -143,7 +187,14 @@ VERBS: Final[Mapping[str, Verb]] = {
     "take_over": _take_over,
     "receive": _receive,
     "follow_unsigned": _follow_unsigned,
+    "import": _import,
+    "adopt": _adopt,
+    "ratchet_keys": _ratchet_keys,
+    "job": _job,
+    "stop_job": _stop_job,
     "try_again": _try_again,
     "look": _look,
+    "overview": _overview,
     "peers": _peers,
+    "address": _address,
 }

@@ -15,6 +15,8 @@ CommunityArchivesError
 │   └── NameTakenError
 ├── DataDirectoryError
 │   ├── DirectoryLockedError
+│   ├── DirectoryNotEmptyError
+│   ├── BackupInvalidError
 │   ├── JournalDamagedError
 │   ├── JournalForeignError
 │   ├── JournalNewerError
@@ -39,6 +41,7 @@ CommunityArchivesError
 │   └── NoPeersError
 │       └── NoPeerSourceError
 └── MessagingError              the network of messages
+    └── MessageTooLongError
 
 ``workflow.ownership.ForeignPackageError`` stands beside it: it tells that 'states', with the root
 of this tree, is somebody else's.
@@ -146,6 +149,20 @@ class DirectoryLockedError(DataDirectoryError):
 
     code = "data-directory-locked"
     remedy = "End that process first, or choose another --data-dir."
+
+
+class DirectoryNotEmptyError(DataDirectoryError):
+    """Something lies where a new directory is to be made; it was left alone."""
+
+    code = "directory-not-empty"
+    remedy = "Name a new directory, or an empty one."
+
+
+class BackupInvalidError(DataDirectoryError):
+    """There is no whole, undamaged backup at this place."""
+
+    code = "backup-invalid"
+    remedy = "Take another backup, and keep this one: parts of it may be of use."
 
 
 class JournalMissingError(DataDirectoryError):
@@ -338,3 +355,10 @@ class MessagingError(CommunityArchivesError):
     """The network of messages did not take or give a message."""
 
     code = "messaging"
+
+
+class MessageTooLongError(MessagingError):
+    """The nodes of the network would not take so long a message; none was sent."""
+
+    code = "message-too-long"
+    remedy = "Send less at once; or raise the limit, if every node on the way takes more."

@@ -8,10 +8,10 @@ weeks that are archived already become supplements. Memory does not grow with th
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from workflow.archive.codec import Measure, fits_nowhere
 from workflow.archive.message import ArchivedMessage, EncodedMessage
@@ -20,10 +20,11 @@ from workflow.chat import post as chat
 from workflow.chat.discord import export_files, read_export
 from workflow.chat.jsonl import Line, read_lines
 from workflow.chat.payload import archived
-from workflow.chat.post import Post, Problem, chat_id_of, clean, topic_of, unique_names
+from workflow.chat.post import Post, Problem, chat_id_of, clean, unique_names
 from workflow.errors import ExportInvalidError
 from workflow.ports.keys import Keys
 from workflow.ports.records import ArchiveState, Channel, Community
+from workflow.waku.chats import topic_of
 
 Item: TypeAlias = chat.Channel | Post | Line | Problem
 """What a source says, one thing after another: channels before their messages."""
@@ -65,6 +66,53 @@ class ImportReport:
         if len(self.problems) < SHOWN_PROBLEMS:
             self.problems.append(problem)
 
+    def as_data(self) -> dict[str, Any]:
+        """The report as plain values: what is printed as JSON, and crosses processes."""
+        return {
+            "new": self.new,
+            "known": self.known,
+            "doubled": self.doubled,
+            "late": self.late,
+            "bytes": self.size,
+            "channels": dict(self.channels),
+            "weeks": [
+                {"from": week.start, "to": week.end, "messages": count}
+                for week, count in sorted(self.weeks.items())
+            ],
+            "cells": [
+                {"channel": channel, "from": week.start, "to": week.end, "messages": count}
+                for (week, channel), count in sorted(self.cells.items())
+            ],
+            "renamed": self.renamed,
+            "problems": [
+                {"file": one.file, "position": one.position, "what": one.what}
+                for one in self.problems
+            ],
+            "problem_count": self.problem_count,
+        }
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> ImportReport:
+        """The report of which these are the plain values."""
+        return cls(
+            data["new"],
+            data["known"],
+            data["doubled"],
+            data["late"],
+            data["bytes"],
+            Counter(data["channels"]),
+            Counter({Window(one["from"], one["to"]): one["messages"] for one in data["weeks"]}),
+            Counter(
+                {
+                    (Window(one["from"], one["to"]), one["channel"]): one["messages"]
+                    for one in data["cells"]
+                }
+            ),
+            dict(data["renamed"]),
+            data["problem_count"],
+            [Problem(**one) for one in data["problems"]],
+        )
+
 
 def _none(_: set[str]) -> set[str]:
     return set()
@@ -96,11 +144,14 @@ def read_discord(paths: Iterable[Path]) -> Iterator[Item]:
         yield from read_export(file)
 
 
-def read_jsonl(path: Path) -> Iterator[Item]:
-    """A file of lines, as ``workflow.chat.jsonl`` describes them. Raises ``ExportInvalidError``."""
+def read_jsonl(path: Path, called: str = "") -> Iterator[Item]:
+    """A file of lines, as ``workflow.chat.jsonl`` describes them; problems name it so.
+
+    Raises ``ExportInvalidError``.
+    """
     try:
         with path.open("rb") as stream:
-            yield from read_lines(stream, str(path))
+            yield from read_lines(stream, called or str(path))
     except OSError as error:
         raise ExportInvalidError(
             f"the file cannot be read: {error.strerror}", place=str(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,21 +19,30 @@ from workflow.chat.post import Post
 from workflow.coverage import Coverage, examine
 from workflow.engine.engine import Engine
 from workflow.engine.rows import Outcome, Request
+from workflow.engine.working import ended
 from workflow.errors import NotControlNodeError
 from workflow.identity import public_key_of
 from workflow.importing import Batch, Before, Importer, ImportReport, Item, archived_weeks
+from workflow.jobs import Jobs
 from workflow.ports.records import Channel, Community, Place, StoredMessage
 from workflow.ports.work import Transaction
 from workflow.stored import Pages
 
 
 class Library:
-    """The verbs of a node that concern what is kept, not who keeps it."""
+    """The verbs of a node that concern what is kept, not who keeps it.
+
+    ``kept_journal`` is where the journal of before was copied to, when opening this node has
+    brought it up to date.
+    """
+
+    kept_journal: Path | None = None
 
     def __init__(self, engine: Engine, tools: Tools) -> None:
         self.engine = engine
         self._tools = tools
         self._store = tools.store
+        self.jobs = Jobs()
         self._importing = asyncio.Lock()
         self._adopting = asyncio.Lock()
 
@@ -171,6 +181,17 @@ class Library:
         page = await self.engine.run(lambda tx: pages.read(tx, after))
         return await asyncio.to_thread(pages.fill, page)
 
+    async def set_key_saved(self, id: str) -> None:
+        """A person has the community's private key in another place, too: ``status`` is content.
+
+        Raises ``UnknownCommunityError``.
+        """
+
+        def writes(tx: Transaction) -> None:
+            self._store.set_key_saved(tx, id, self._store.community(tx, id).control_key)
+
+        await self.engine.run(writes)
+
     async def add_ratchet_key(self, id: str, key: RatchetKey) -> None:
         """A key of an encrypted community has arrived: what waited for it goes on."""
         await self.engine.look(
@@ -216,8 +237,8 @@ class Library:
         self, id: str, path: Path, torrent: Path | None, progress: Progress
     ) -> Adoption:
         generation, keys = await self.engine.run(lambda tx: begin_adoption(self._tools, tx, id))
-        adopted = await asyncio.to_thread(
-            copy_archives, self._tools, generation, keys, path, torrent, progress
+        adopted = await _copied(
+            lambda told: copy_archives(self._tools, generation, keys, path, torrent, told), progress
         )
 
         def writes(tx: Transaction) -> None:
@@ -271,3 +292,26 @@ class Library:
                 lambda tx: self._store.set_archive_done(tx, instance, is_done=False),
             ),
         )
+
+
+class _GivenUpError(Exception):
+    """Nobody waits any more for what a thread is doing."""
+
+
+async def _copied(copy: Callable[[Progress], Adoption], progress: Progress) -> Adoption:
+    """Copy in a thread; a caller who is cancelled waits until it has stopped to write files."""
+    is_given_up = False
+
+    def told(done: int, total: int, unit: str) -> None:
+        if is_given_up:
+            raise _GivenUpError
+        progress(done, total, unit)
+
+    copying = asyncio.ensure_future(asyncio.to_thread(copy, told))
+    try:
+        return await asyncio.shield(copying)
+    except asyncio.CancelledError:
+        is_given_up = True
+        with suppress(Exception):
+            await ended(copying)
+        raise

@@ -23,20 +23,21 @@ from workflow.engine.engine import Engine
 from workflow.engine.rows import Outcome, Recorded, Request
 from workflow.engine.working import ended
 from workflow.errors import ChoiceRefusedError, NotControlNodeError
+from workflow.health import MAX_AGE, Health, health_of
 from workflow.identity import public_key_of
 from workflow.links import Links
+from workflow.overlays import counts_of_all, way_of
 from workflow.ports.carrier import Peer
 from workflow.ports.records import ALL, Choice, Community
 from workflow.ports.work import Reference, Transaction
 from workflow.status import (
     Snapshot,
     Status,
-    counts_of_all,
     out_of_step,
+    overview,
     snapshot_of,
     state_of,
     status_of,
-    way_of,
 )
 
 THE_NODE: Final = "node"
@@ -103,6 +104,7 @@ class Node(Announcing):
 
     async def _stop(self) -> None:
         try:
+            await self.jobs.end()
             await self.engine.stop()
             await self._links.close()
         finally:
@@ -123,7 +125,7 @@ class Node(Announcing):
 
         ``interval`` and ``reannounce_after`` are seconds, None turns the timer off. ``key`` is a
         public key (33 bytes) whose private key is in the key store; without that and a private
-        key, a new one is made. Raises ``KeyFileError``.
+        key, a new one is made, which nobody has saved yet. Raises ``KeyFileError``.
         """
         keys = self._tools.keys
         if private_key is not None:
@@ -133,6 +135,8 @@ class Node(Announcing):
         id = "0x" + key.hex()
         await self._add(id, name, key, interval, reannounce_after)
         await self.take_over(id)
+        if private_key is not None:
+            await self.set_key_saved(id)
         return id
 
     async def join(self, id: str, name: str = "", *, interval: int = INTERVAL) -> None:
@@ -327,6 +331,14 @@ class Node(Announcing):
     async def status(self, id: str) -> Status:
         """Where a community stands, and which guards hold now."""
         return await self.engine.run(lambda tx: status_of(tx, self._tools, id))
+
+    async def overview(self) -> dict[str, tuple[bool, int | None]]:
+        """By the ids of all communities: whether it is live now, and how many peers it has."""
+        return await self.engine.run(lambda tx: overview(tx, self._tools))
+
+    async def health(self, max_age: float = MAX_AGE) -> Health:
+        """What is not as it should be, now; ``max_age`` is in seconds, as ``health_of`` has it."""
+        return await self.engine.run(lambda tx: health_of(tx, self._tools, max_age, is_held=True))
 
     async def snapshot(self, id: str) -> Snapshot:
         """How far a community has come, as this process sees it now."""

@@ -3,60 +3,150 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Final, cast
 
 from states import COMMUNITY, look
 from states.community import Facts, State, history_is_caught_up, is_control_node, link_is_wanted
-from states.drawing import Overlay
+from states.instance import Instance
+from states.lifecycle import Setback
 from workflow.actions.tools import Tools
-from workflow.engine.history import counts, steps_of
-from workflow.engine.removed_states import AnyLifecycle
 from workflow.ports.carrier import Traffic
-from workflow.ports.work import Transaction
+from workflow.ports.records import Choice, Community, Holding
+from workflow.ports.work import Transaction, Value
+
+ROWS: Final = (
+    "SELECT i.id, i.state, i.version, i.entry, i.attempts, i.answered, i.due_at, i.setbacks,"
+    " (SELECT at FROM history WHERE lifecycle = i.lifecycle AND id = i.id"
+    "  ORDER BY seq DESC LIMIT 1),"
+    " (SELECT max(sent_at) FROM announcement WHERE community = i.id),"
+    " (SELECT last_at FROM link WHERE community = i.id)"
+    # The other way round SQLite would read all instances once for each community.
+    " FROM json_each(?2) asked CROSS JOIN instance i ON i.lifecycle = ?1 AND i.id = asked.value"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Everything that rows tell of one community at one moment. Times are seconds (UTC epoch).
+
+    ``moved_at`` is when its last step was taken, ``announced_at`` when its own archives were last
+    announced, ``heard_at`` when the newest link of somebody else's came; None for never.
+    """
+
+    community: Community
+    instance: Instance[State]
+    facts: Facts
+    holding: Holding
+    choice: Choice
+    moved_at: float | None
+    announced_at: float | None
+    heard_at: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """One community. Times are seconds (UTC epoch); ``reason`` is why the last try failed."""
+    """One community. Times are seconds (UTC epoch); ``reason`` is why the last try failed.
+
+    ``peers`` are connected for its archives; None where nobody could be asked. ``chosen`` says in
+    words which archives are fetched, and ``holding`` how many of them are here. ``is_key_saved`` is
+    false on the control device until somebody has saved the private key.
+    """
 
     id: str
     name: str
     state: str
     is_control_node: bool
     is_live: bool
+    peers: int | None
     generation: int
+    chosen: str
+    holding: Holding
     due_at: float | None
     reason: str
     condition: str
     refusals: Mapping[str, int]
     guards: Mapping[str, bool]
+    is_key_saved: bool = True
+
+
+def standings(tx: Transaction, tools: Tools, known: Sequence[Community]) -> list[Standing]:
+    """Where these communities stand, in their order: a few queries, however many they are."""
+    ids = [one.id for one in known]
+    rows = {str(row[0]): row for row in tx.execute(ROWS, (COMMUNITY.name, json.dumps(ids)))}
+    holdings = tools.store.holdings(tx, ids)
+    return [
+        Standing(
+            one,
+            _instance(rows[one.id]),
+            facts,
+            holdings.get(one.id, Holding()),
+            tools.store.choice(tx, one.id),
+            *cast("tuple[float | None, ...]", rows[one.id][8:]),
+        )
+        for one, facts in zip(known, tools.facts_of(tx, ids), strict=True)
+    ]
+
+
+def _instance(row: Sequence[Value]) -> Instance[State]:
+    id, state, version, entry, attempts, answered, due_at, setbacks = cast(
+        "tuple[str, str, int, int, int, int, float | None, str]", row[:8]
+    )
+    kept = tuple(Setback(*one) for one in json.loads(setbacks))
+    return Instance(id, State[state], version, entry, attempts, bool(answered), due_at, kept)
+
+
+def statuses(tx: Transaction, tools: Tools, known: Sequence[Community]) -> list[Status]:
+    """The status of each of these communities, in their order."""
+    return [
+        Status(
+            id=one.community.id,
+            name=one.community.name,
+            state=str(one.instance.state.value),
+            is_control_node=is_control_node(one.facts),
+            is_live=one.facts.torrent_is_live,
+            peers=_peers(tools, one.facts),
+            generation=one.facts.generation,
+            chosen=one.choice.words,
+            holding=one.holding,
+            due_at=one.instance.due_at,
+            reason=one.instance.reason,
+            condition=one.community.condition,
+            refusals=tools.store.refusals(tx, one.community.id),
+            guards=guards_now(one.facts),
+            is_key_saved=key_is_saved(tx, tools, one.facts, one.community.id),
+        )
+        for one in standings(tx, tools, known)
+    ]
 
 
 def status_of(tx: Transaction, tools: Tools, id: str) -> Status:
     """The status of one community. Raises ``UnknownCommunityError``."""
-    community = tools.store.community(tx, id)
-    facts = tools.facts(tx, id)
-    row = tx.execute(
-        "SELECT state, due_at, setbacks FROM instance WHERE lifecycle = ? AND id = ?",
-        (COMMUNITY.name, id),
-    ).fetchone()
-    state, due_at, setbacks = cast("tuple[str, float | None, str]", row)
-    failures = json.loads(setbacks)
-    return Status(
-        id=id,
-        name=community.name,
-        state=str(COMMUNITY.states[state].value),
-        is_control_node=is_control_node(facts),
-        is_live=facts.torrent_is_live,
-        generation=facts.generation,
-        due_at=due_at,
-        reason=str(failures[-1][4]) if failures else "",
-        condition=community.condition,
-        refusals=tools.store.refusals(tx, id),
-        guards=guards_now(facts),
-    )
+    return statuses(tx, tools, [tools.store.community(tx, id)])[0]
+
+
+def key_is_saved(tx: Transaction, tools: Tools, facts: Facts, id: str) -> bool:
+    """False on the control device until somebody has saved the private key."""
+    return not facts.is_control_device or tools.store.key_is_saved(tx, id)
+
+
+def overview(tx: Transaction, tools: Tools) -> dict[str, tuple[bool, int | None]]:
+    """By the ids of all communities: whether it is live now, and how many peers it has."""
+    ids = [one.id for one in tools.store.communities(tx)]
+    found = zip(ids, tools.facts_of(tx, ids), strict=True)
+    return {id: (facts.torrent_is_live, _peers(tools, facts)) for id, facts in found}
+
+
+def carried(facts: Facts) -> str:
+    """What is carried for a community now: the link that it follows, else its own archives."""
+    return facts.link_locator if link_is_wanted(facts) else facts.locator
+
+
+def _peers(tools: Tools, facts: Facts) -> int | None:
+    locator = carried(facts)
+    traffic = tools.carrier.traffic(locator) if locator else None
+    return None if traffic is None else traffic.peers
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +173,7 @@ class Snapshot:
     reason: str
     condition: str
     traffic: Traffic | None
+    is_key_saved: bool
 
 
 def snapshot_of(tx: Transaction, tools: Tools, id: str) -> Snapshot:
@@ -90,8 +181,7 @@ def snapshot_of(tx: Transaction, tools: Tools, id: str) -> Snapshot:
     status, facts = status_of(tx, tools, id), tools.facts(tx, id)
     state = COMMUNITY.states(status.state)
     imported, importing = tools.store.imports(tx, id)
-    is_wanting = link_is_wanted(facts)
-    carried = facts.link_locator if is_wanting else facts.locator
+    locator = carried(facts)
     is_waiting = (
         state is State.IDLE
         and history_is_caught_up(facts)
@@ -101,7 +191,7 @@ def snapshot_of(tx: Transaction, tools: Tools, id: str) -> Snapshot:
         state=status.state,
         is_control_node=status.is_control_node,
         is_live=status.is_live,
-        is_wanting=is_wanting,
+        is_wanting=link_is_wanted(facts),
         is_at_rest=(is_waiting or state is State.OFF) and not importing,
         generation=status.generation,
         locator=facts.locator,
@@ -111,7 +201,8 @@ def snapshot_of(tx: Transaction, tools: Tools, id: str) -> Snapshot:
         due_at=status.due_at,
         reason=status.reason,
         condition=status.condition,
-        traffic=tools.carrier.traffic(carried) if carried else None,
+        traffic=tools.carrier.traffic(locator) if locator else None,
+        is_key_saved=status.is_key_saved,
     )
 
 
@@ -140,24 +231,3 @@ def out_of_step(tx: Transaction, node_is_enabled: bool) -> list[tuple[str, bool]
         (node_is_enabled, COMMUNITY.name, State.OFF.name),
     ).fetchall()
     return [(str(id), bool(should_be_on)) for id, should_be_on in rows]
-
-
-def way_of(tx: Transaction, lifecycle: AnyLifecycle, id: str, steps: int = 12) -> Overlay:
-    """One instance on the picture of its lifecycle: where it is, and its newest steps.
-
-    Steps of an earlier table, whose states or events are gone, are left out.
-    """
-    states, events = lifecycle.states.__members__, lifecycle.events.__members__
-    way = tuple(
-        (states[one.source], events[one.event], states[one.target])
-        for one in steps_of(tx, lifecycle.name, id, steps)
-        if one.event in events and {one.source, one.target} <= states.keys()
-    )
-    return Overlay(states.get(state_of(tx, lifecycle.name, id)), way)
-
-
-def counts_of_all(tx: Transaction, lifecycle: AnyLifecycle) -> Overlay:
-    """All instances on the picture: how many are in which state."""
-    found = counts(tx, lifecycle.name)
-    states = lifecycle.states.__members__
-    return Overlay(counts={states[name]: n for name, n in found.items() if name in states})

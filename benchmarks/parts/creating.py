@@ -22,9 +22,9 @@ from benchmarks.parts.stores import (
     spent,
 )
 from workflow.archive.pieces import PIECE_LENGTH
-from workflow.assembly import JOURNAL
 from workflow.engine.journal import connect
 from workflow.files.folder import write_all
+from workflow.viewing import JOURNAL
 
 IN_ORDER: Final = (
     "SELECT m.encoded FROM unarchived u JOIN message m USING (sequence)"

@@ -22,7 +22,7 @@ from workflow.adapters.carrier.bittorrent.settings import Network, Settings
 from workflow.adapters.keys.files import KeyFiles
 from workflow.adapters.messaging.local import LocalMessaging
 from workflow.adapters.store.facts import Timing
-from workflow.assembly import ARCHIVES, open_node, open_view
+from workflow.assembly import open_node
 from workflow.chat.post import Post
 from workflow.engine.rows import Recorded
 from workflow.exporting import export
@@ -31,6 +31,7 @@ from workflow.node import Node
 from workflow.ports.records import Place
 from workflow.sources import StoredHistory
 from workflow.status import Snapshot
+from workflow.viewing import ARCHIVES, open_view
 
 WEEK: Final = 604_800
 PATIENCE: Final = 600.0

@@ -14,7 +14,8 @@ from workflow.adapters.carrier.memory import MemoryCarrier, Swarm
 from workflow.adapters.clock.manual import ManualClock
 from workflow.adapters.keys.memory import MemoryKeys
 from workflow.adapters.messaging.in_process import InProcessMessaging, MessageNetwork
-from workflow.assembly import JOURNAL, open_node
+from workflow.assembly import open_node
+from workflow.viewing import JOURNAL
 
 SHARES: Final = {
     "all idle": (0.0, 0.0),

@@ -30,7 +30,6 @@ from workflow.adapters.store.facts import CommunityFacts, Timing
 from workflow.adapters.store.schema import STORE
 from workflow.adapters.store.sqlite import SqliteStore
 from workflow.archive.message import ArchivedMessage, EncodedMessage
-from workflow.assembly import ARCHIVES, JOURNAL, facts_of
 from workflow.engine.engine import Engine
 from workflow.engine.history import begin_run
 from workflow.engine.journal import Journal
@@ -39,6 +38,7 @@ from workflow.engine.working import ThisWork
 from workflow.files.folder import ArchiveFolder
 from workflow.ports.records import Channel, Community
 from workflow.ports.work import Answer, no_writes
+from workflow.viewing import ARCHIVES, JOURNAL, facts_of
 
 WEEK: Final = 604_800
 ANCHOR: Final = 1_700_000_000
@@ -112,7 +112,7 @@ async def opened(directory: Path, *, is_member: bool = False) -> AsyncIterator[S
         keys=keys,
         clock=clock,
         folder=ArchiveFolder(directory / ARCHIVES),
-        facts=lambda tx, id: facts_of(read_facts, tx, id, clock.now()),
+        facts_of=lambda tx, ids: facts_of(read_facts, tx, ids, clock.now()),
         grace=Timing().grace,
     )
     journal.run_blocking(lambda tx: store.add_community(tx, _community(id, key)))

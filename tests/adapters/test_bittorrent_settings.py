@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,22 @@ from workflow.adapters.carrier.bittorrent.settings import (
 from workflow.errors import ConfigurationError
 
 ROOT = Path(__file__).resolve().parents[2]
+ANY = IPv4Address(0)
 LOCAL, PRIVATE, PUBLIC = Network.LOCAL, Network.PRIVATE, Network.PUBLIC
+
+
+@pytest.mark.parametrize(
+    ("settings", "address"),
+    [
+        ({}, "127.0.0.1:7"),
+        ({"network": PRIVATE}, "127.0.0.1:7"),
+        ({"network": PRIVATE, "interface": str(ANY)}, "127.0.0.1:7"),
+        ({"network": PRIVATE, "interface": "::"}, "[::1]:7"),
+        ({"network": PRIVATE, "interface": "192.0.2.7"}, "192.0.2.7:7"),
+    ],
+)
+def test_where_this_machine_reaches_a_node(settings: dict[str, Any], address: str) -> None:
+    assert Settings(**settings).reached_at(7) == address
 
 
 @pytest.mark.parametrize(

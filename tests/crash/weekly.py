@@ -100,7 +100,7 @@ class Archiving:
             keys=MemoryKeys(),
             clock=clock,
             folder=ArchiveFolder(self.root / "archives"),  # As in a process that has just begun.
-            facts=lambda _tx, _id: control,
+            facts_of=lambda _tx, ids: [control for _ in ids],
             grace=0.0,
         )
         tx = sqlite3.connect(":memory:", isolation_level=None)

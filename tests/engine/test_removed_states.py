@@ -31,8 +31,8 @@ from workflow.engine.reading import ReadOnlyJournal
 from workflow.engine.removed_states import AnyLifecycle, Stranded, move_stranded
 from workflow.engine.rows import Recorded
 from workflow.errors import JournalWriteError, StatesRemovedError
+from workflow.overlays import counts_of_all, way_of
 from workflow.ports.work import Transaction
-from workflow.status import counts_of_all, way_of
 from workflow.testing.world import World
 
 TODAY = replace(

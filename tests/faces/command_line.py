@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.faces.documented import complaints
+
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 60.0
 COMMAND = [sys.executable, "-m", "workflow"]
@@ -23,6 +25,16 @@ def environment(**more: str) -> dict[str, str]:
         if not name.startswith(("COMMUNITY_ARCHIVES_", "FORCE_COLOR"))
     }
     return {**kept, "PYTHONPATH": str(ROOT), "COLUMNS": "80", "PYTHONIOENCODING": "utf-8", **more}
+
+
+GROUPS = ("announcement", "archive", "community", "import")
+
+
+def check_json(arguments: tuple[str, ...], printed: str) -> None:
+    """Whatever a test lets a command print as JSON is what the page says."""
+    if "--json" in arguments and printed and arguments[0] not in {"messages", "demo"}:
+        command = " ".join(arguments[: 2 if arguments[0] in GROUPS else 1])
+        assert complaints(command, printed) == []
 
 
 @dataclass(frozen=True)
@@ -58,6 +70,7 @@ class CommandLine:
         )
         assert "Traceback" not in done.stderr, done.stderr
         assert "\x1b" not in done.stdout + done.stderr, "no colour where nobody looks"
+        check_json(arguments, done.stdout)
         return Said(done.stdout, done.stderr, done.returncode)
 
     def start(self, *arguments: str) -> Started:

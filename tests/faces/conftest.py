@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.faces.command_line import CommandLine, Started
+from tests.faces.in_process import InProcess
 from workflow.adapters.carrier.memory import MemoryCarrier, Swarm
 from workflow.adapters.clock.manual import ManualClock
 from workflow.adapters.keys.files import KeyFiles
@@ -61,9 +62,21 @@ def garden(planted: Path, tmp_path: Path) -> CommandLine:
 
 
 @pytest.fixture
+def here(garden: CommandLine) -> InProcess:
+    """The same, without processes of its own."""
+    return InProcess(garden.data_dir)
+
+
+@pytest.fixture
 def nowhere(tmp_path: Path) -> CommandLine:
     """The command line on a data directory that does not exist."""
     return CommandLine(tmp_path / "nothing")
+
+
+@pytest.fixture
+def nothing(nowhere: CommandLine) -> InProcess:
+    """The same, without processes of its own."""
+    return InProcess(nowhere.data_dir)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from contextlib import closing
 import pytest
 
 from tests.faces.command_line import CommandLine, Started
+from tests.faces.in_process import InProcess
 
 READING = (["status"], ["diagram", "gardeners"])
 READING_OR_ASKING = (*READING, ["send", "gardeners", "switched_off"])
@@ -20,7 +21,7 @@ def joined(arguments: list[str]) -> str:
     return arguments[0]
 
 
-def refuses(line: CommandLine, arguments: list[str], code: str, *words: str) -> None:
+def refuses(line: CommandLine | InProcess, arguments: list[str], code: str, *words: str) -> None:
     said = line(*arguments)
     assert said.code == 1
     assert said.out == ""
@@ -31,67 +32,67 @@ def refuses(line: CommandLine, arguments: list[str], code: str, *words: str) -> 
 
 
 @pytest.mark.parametrize("arguments", READING_OR_ASKING, ids=joined)
-def test_no_journal_yet(nowhere: CommandLine, arguments: list[str]) -> None:
-    refuses(nowhere, arguments, "journal-missing", str(nowhere.data_dir), "community-archives run")
-    assert not nowhere.data_dir.exists(), "looking leaves nothing behind"
+def test_no_journal_yet(nothing: InProcess, arguments: list[str]) -> None:
+    refuses(nothing, arguments, "journal-missing", str(nothing.data_dir), "community-archives run")
+    assert not nothing.data_dir.exists(), "looking leaves nothing behind"
 
 
 @pytest.mark.parametrize("arguments", READING_OR_ASKING, ids=joined)
-def test_an_empty_file_is_no_journal_yet(nowhere: CommandLine, arguments: list[str]) -> None:
-    nowhere.data_dir.mkdir()
-    (nowhere.data_dir / "journal.sqlite3").touch()
-    refuses(nowhere, arguments, "journal-missing")
+def test_an_empty_file_is_no_journal_yet(nothing: InProcess, arguments: list[str]) -> None:
+    nothing.data_dir.mkdir()
+    (nothing.data_dir / "journal.sqlite3").touch()
+    refuses(nothing, arguments, "journal-missing")
 
 
 @pytest.mark.parametrize("arguments", ALL, ids=joined)
-def test_a_file_that_is_no_database(garden: CommandLine, arguments: list[str]) -> None:
-    (garden.data_dir / "journal.sqlite3").write_bytes(b"something else entirely" * 100)
-    refuses(garden, arguments, "journal-damaged", "restore the last backup")
+def test_a_file_that_is_no_database(here: InProcess, arguments: list[str]) -> None:
+    (here.data_dir / "journal.sqlite3").write_bytes(b"something else entirely" * 100)
+    refuses(here, arguments, "journal-damaged", "restore the last backup")
 
 
-def test_damage_in_the_middle_is_found_by_who_writes(garden: CommandLine) -> None:
-    file = garden.data_dir / "journal.sqlite3"
+def test_damage_in_the_middle_is_found_by_who_writes(here: InProcess) -> None:
+    file = here.data_dir / "journal.sqlite3"
     whole = file.read_bytes()
     file.write_bytes(whole[:4096] + bytes(len(whole) - 4096))
-    refuses(garden, ["run"], "journal-damaged")
-    refuses(garden, ["status"], "journal-damaged")
+    refuses(here, ["run"], "journal-damaged")
+    refuses(here, ["status"], "journal-damaged")
 
 
 @pytest.mark.parametrize("arguments", ALL, ids=joined)
-def test_a_database_of_another_program(nowhere: CommandLine, arguments: list[str]) -> None:
-    nowhere.data_dir.mkdir()
-    with closing(sqlite3.connect(nowhere.data_dir / "journal.sqlite3")) as database:
+def test_a_database_of_another_program(nothing: InProcess, arguments: list[str]) -> None:
+    nothing.data_dir.mkdir()
+    with closing(sqlite3.connect(nothing.data_dir / "journal.sqlite3")) as database:
         database.execute("CREATE TABLE bookmarks (url TEXT)")
         database.commit()
-    refuses(nowhere, arguments, "journal-foreign", "--data-dir")
+    refuses(nothing, arguments, "journal-foreign", "--data-dir")
 
 
 @pytest.mark.parametrize("arguments", ALL, ids=joined)
-def test_a_journal_of_a_newer_version(garden: CommandLine, arguments: list[str]) -> None:
-    with closing(sqlite3.connect(garden.data_dir / "journal.sqlite3")) as database:
+def test_a_journal_of_a_newer_version(here: InProcess, arguments: list[str]) -> None:
+    with closing(sqlite3.connect(here.data_dir / "journal.sqlite3")) as database:
         database.execute("UPDATE schema_version SET number = 99 WHERE component = 'store'")
         database.commit()
-    refuses(garden, arguments, "journal-newer", "version 99", "Upgrade")
+    refuses(here, arguments, "journal-newer", "version 99", "Upgrade")
 
 
-def test_a_journal_of_an_older_version(garden: CommandLine) -> None:
-    with closing(sqlite3.connect(garden.data_dir / "journal.sqlite3")) as database:
+def test_a_journal_of_an_older_version(here: InProcess) -> None:
+    with closing(sqlite3.connect(here.data_dir / "journal.sqlite3")) as database:
         database.execute("UPDATE schema_version SET number = 0 WHERE component = 'store'")
         database.commit()
-    refuses(garden, ["status"], "journal-older", "Start 'community-archives run' once")
+    refuses(here, ["status"], "journal-older", "Start 'community-archives run' once")
 
 
-def test_a_data_directory_that_is_a_file(nowhere: CommandLine) -> None:
-    nowhere.data_dir.write_text("a file")
-    refuses(nowhere, ["run"], "data-directory", "cannot be written", "--data-dir")
-    refuses(nowhere, ["status"], "journal-missing")
+def test_a_data_directory_that_is_a_file(nothing: InProcess) -> None:
+    nothing.data_dir.write_text("a file")
+    refuses(nothing, ["run"], "data-directory", "cannot be written", "--data-dir")
+    refuses(nothing, ["status"], "journal-missing")
 
 
-def below_a_file(line: CommandLine) -> None:
+def below_a_file(line: InProcess) -> None:
     line.data_dir.parent.joinpath("nothing").write_text("a file")
 
 
-def not_ours(line: CommandLine) -> None:
+def not_ours(line: InProcess) -> None:
     if os.geteuid() == 0:
         pytest.skip("nothing is forbidden to root")
     line.data_dir.mkdir(mode=0o500)
@@ -99,18 +100,18 @@ def not_ours(line: CommandLine) -> None:
 
 @pytest.mark.parametrize("spoil", [below_a_file, not_ours])
 def test_a_directory_that_cannot_be_written(
-    nowhere: CommandLine, spoil: Callable[[CommandLine], None]
+    nothing: InProcess, spoil: Callable[[InProcess], None]
 ) -> None:
-    spoil(nowhere)
-    line = CommandLine(nowhere.data_dir / "data" if spoil is below_a_file else nowhere.data_dir)
+    spoil(nothing)
+    line = InProcess(nothing.data_dir / "data" if spoil is below_a_file else nothing.data_dir)
     said = line("run")
     assert said.code == 1
     assert said.err.startswith("[data-directory] the data directory cannot be written: ")
 
 
-def test_an_inbox_that_cannot_be_used(garden: CommandLine) -> None:
-    (garden.data_dir / "inbox.sqlite3").mkdir()
-    refuses(garden, ["send", "gardeners", "switched_off"], "data-directory", "the inbox")
+def test_an_inbox_that_cannot_be_used(here: InProcess) -> None:
+    (here.data_dir / "inbox.sqlite3").mkdir()
+    refuses(here, ["send", "gardeners", "switched_off"], "data-directory", "the inbox")
 
 
 @pytest.mark.parametrize(
@@ -125,22 +126,22 @@ def test_an_inbox_that_cannot_be_used(garden: CommandLine) -> None:
     ],
     ids=joined,
 )
-def test_an_unknown_community(garden: CommandLine, arguments: list[str]) -> None:
-    refuses(garden, arguments, "community-unknown", arguments[1], "community-archives status")
+def test_an_unknown_community(here: InProcess, arguments: list[str]) -> None:
+    refuses(here, arguments, "community-unknown", arguments[1], "community-archives status")
 
 
 @pytest.mark.parametrize("id", ["0x02" + "z" * 64, "0x07" + "0" * 64, "0x02" + "0" * 70])
-def test_a_malformed_id(garden: CommandLine, id: str) -> None:
-    refuses(garden, ["status", id], "id-malformed", id[:20])
+def test_a_malformed_id(here: InProcess, id: str) -> None:
+    refuses(here, ["status", id], "id-malformed", id[:20])
 
 
 @pytest.mark.parametrize("id", ["two words", "x" * 65, "ü"])
-def test_a_malformed_command_id(garden: CommandLine, id: str) -> None:
-    refuses(garden, ["send", "gardeners", "switched_off", "--command-id", id], "id-malformed")
+def test_a_malformed_command_id(here: InProcess, id: str) -> None:
+    refuses(here, ["send", "gardeners", "switched_off", "--command-id", id], "id-malformed")
 
 
-def test_an_unknown_event_is_answered_with_those_there_are(garden: CommandLine) -> None:
-    refuses(garden, ["send", "gardeners", "explode"], "event-unknown", "switched_off", "'explode'")
+def test_an_unknown_event_is_answered_with_those_there_are(here: InProcess) -> None:
+    refuses(here, ["send", "gardeners", "explode"], "event-unknown", "switched_off", "'explode'")
 
 
 def test_an_unknown_event_is_answered_by_who_runs(garden: CommandLine, running: Started) -> None:
@@ -174,8 +175,8 @@ def test_a_second_process_is_told_who_holds_the_directory(
     ],
     ids=" ".join,
 )
-def test_what_is_not_understood_ends_with_2(garden: CommandLine, arguments: list[str]) -> None:
-    said = garden(*arguments)
+def test_what_is_not_understood_ends_with_2(here: InProcess, arguments: list[str]) -> None:
+    said = here(*arguments)
     assert said.code == 2
     assert said.out == ""
     assert said.err.startswith("Usage: community-archives")

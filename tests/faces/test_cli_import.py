@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner, Result
 
 from tests.chat.sample_exports import CHANNEL, export, message
-from tests.faces.command_line import COMMAND, CommandLine, environment
+from tests.faces.command_line import COMMAND, CommandLine, Started, environment
+from workflow.cli.app import app
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "discord"
 
@@ -153,6 +157,27 @@ def test_lines_are_imported_from_a_file_and_from_a_pipe(
     assert b"known      2 were here already" in piped.stdout
 
 
+def test_what_is_piped_can_be_rehearsed_and_is_read_once(tmp_path: Path) -> None:
+    line = json.dumps({"id": "1", "channel": "7", "time": "2022-07-01T09:00:00Z", "text": "hi"})
+    data, pipe = tmp_path / "data", tmp_path / "pipe"
+    arguments = ["--create", "chess", "--data-dir", str(data)]
+
+    def said(path: str, *more: str) -> Result:
+        return CliRunner().invoke(app, ["import", "jsonl", path, *arguments, *more], input=line)
+
+    assert said("-", "--dry-run").stdout.startswith("chess: 1 messages would be imported.\n")
+    assert (said("-", "--strict").exit_code, data.exists()) == (2, False)
+    os.mkfifo(pipe)
+    writing = Thread(target=pipe.write_text, args=(line + "\nnot a line\n",))
+    writing.start()
+    done = said(str(pipe))
+    writing.join()
+    assert done.stdout.startswith("chess: 1 messages were imported.\n")
+    assert f"  ! {pipe}, 2: the line cannot be read" in done.stderr
+    assert {one.name for one in data.iterdir()} >= {"journal.sqlite3", "keys"}
+    assert not list(data.glob("piped-*"))
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
@@ -176,14 +201,24 @@ def test_without_the_key_nothing_is_imported(garden: CommandLine, tmp_path: Path
     assert said.err.startswith("[not-control-node] ")
 
 
-def test_while_another_process_holds_the_directory_only_rehearsals_are_done(
-    garden: CommandLine, tmp_path: Path, running: object
+def test_all_is_imported_beside_run_as_well(
+    garden: CommandLine, tmp_path: Path, running: Started
 ) -> None:
-    path = str(talk(tmp_path / "x"))
-    assert garden("import", "discord", path, "--community", "gardeners", "--dry-run").code == 0
-    said = garden("import", "discord", path, "--community", "gardeners")
-    assert said.code == 1
-    assert said.err.startswith("[data-directory-locked] ")
+    path = str(cut(talk(tmp_path / "x")))
+    rehearsed = garden("import", "discord", path, "--community", "gardeners", "--dry-run", "--json")
+    said = garden("import", "discord", path, "--community", "gardeners", "--json")
+    assert (rehearsed.code, said.code) == (4, 4)
+    assert json.loads(said.out) == json.loads(rehearsed.out)
+    assert json.loads(said.out)["new"] == 2
+    line = json.dumps({"id": "9", "channel": "7", "time": 1656667200123, "text": "hi"})
+    said = garden("import", "jsonl", "-", "--create", "chess", stdin=f"{line}\nnot a line\n")
+    assert said.code == 4
+    assert said.out.startswith("chess: 1 messages were imported.\n")
+    assert "  ! stdin, 2: the line cannot be read" in said.err
+    assert "  community-archives community export-key chess --out chess.key\n" in said.err
+    assert not list(garden.data_dir.glob("piped-*"))
+    assert running.process.poll() is None
+    assert (stored(garden, "gardeners"), stored(garden, "chess")) == (24 + 2, 1)
 
 
 def test_ratchet_keys_are_imported_and_never_shown(garden: CommandLine, tmp_path: Path) -> None:

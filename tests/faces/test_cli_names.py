@@ -12,7 +12,7 @@ import pytest
 
 from tests.faces.command_line import ROOT, environment
 from tests.faces.person import Person, person, write
-from workflow import assembly
+from workflow import viewing
 from workflow.cli import completing
 from workflow.errors import AmbiguousCommunityError, UnknownCommunityError
 
@@ -179,4 +179,4 @@ def test_completion_loads_neither_tables_nor_networks(tmp_path: Path) -> None:
 
 
 def test_completion_reads_the_journal_that_is_written() -> None:
-    assert completing.JOURNAL == assembly.JOURNAL
+    assert completing.JOURNAL == viewing.JOURNAL

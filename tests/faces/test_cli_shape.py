@@ -13,16 +13,18 @@ from pathlib import Path
 import pytest
 
 from tests.faces.command_line import COMMAND, ROOT, CommandLine, Started, environment
+from tests.faces.in_process import InProcess
 
 COMMANDS = [
     "demo", "init", "config", "run", "announce", "join", "fetch", "peers", "selftest", "status",
-    "why", "history", "send", "diagram", "verify", "messages", "export", "adopt", "inspect",
-    "check", "community", "archive", "announcement", "import", "migrate",
+    "health", "doctor", "why", "history", "send", "diagram", "verify", "messages", "export",
+    "adopt", "backup", "restore", "inspect", "check", "community", "archive", "announcement",
+    "import", "migrate",
 ]  # fmt: skip
 
 
-def test_help_teaches_by_examples(nowhere: CommandLine) -> None:
-    said = nowhere("--help")
+def test_help_teaches_by_examples(nothing: InProcess) -> None:
+    said = nothing("--help")
     assert said.code == 0
     for command in COMMANDS:
         assert f"\n  {command} " in said.out
@@ -33,16 +35,16 @@ def test_help_teaches_by_examples(nowhere: CommandLine) -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_each_command_teaches_by_examples(nowhere: CommandLine, command: str) -> None:
-    said = nowhere(command, "-h")
+def test_each_command_teaches_by_examples(nothing: InProcess, command: str) -> None:
+    said = nothing(command, "-h")
     assert said.code == 0
     assert f"Examples:\n    community-archives {command}" in said.out
     assert "Exit codes:\n    0  done\n" in said.out
     assert all(len(line) <= 80 for line in said.out.splitlines())
 
 
-def test_without_a_command_there_is_help(nowhere: CommandLine) -> None:
-    assert "Examples:" in nowhere().out + nowhere().err
+def test_without_a_command_there_is_help(nothing: InProcess) -> None:
+    assert "Examples:" in nothing().out + nothing().err
 
 
 def test_version(nowhere: CommandLine) -> None:
@@ -120,8 +122,8 @@ def test_a_data_directory_can_be_named(garden: CommandLine, nowhere: CommandLine
     ],
     ids=str,
 )
-def test_diagram_needs_no_data(nowhere: CommandLine, arguments: list[str], begin: str) -> None:
-    said = nowhere("diagram", *arguments)
+def test_diagram_needs_no_data(nothing: InProcess, arguments: list[str], begin: str) -> None:
+    said = nothing("diagram", *arguments)
     assert (said.code, said.err) == (0, "")
     assert said.out.startswith(begin)
 
@@ -129,17 +131,17 @@ def test_diagram_needs_no_data(nowhere: CommandLine, arguments: list[str], begin
 @pytest.mark.parametrize(
     ("suffix", "sign"), [("svg", "<svg"), ("mmd", "flowchart"), ("dot", "digraph"), ("md", "| row")]
 )
-def test_diagram_shows_where_a_community_is(garden: CommandLine, suffix: str, sign: str) -> None:
-    out = garden.data_dir / f"picture.{suffix}"
-    said = garden("diagram", "gardeners", "--out", str(out))
+def test_diagram_shows_where_a_community_is(here: InProcess, suffix: str, sign: str) -> None:
+    out = here.data_dir / f"picture.{suffix}"
+    said = here("diagram", "gardeners", "--out", str(out))
     assert (said.code, said.out) == (0, "")
     drawn = out.read_text("utf-8")
     assert sign in drawn
     assert "►" in drawn
 
 
-def test_diagram_that_cannot_be_written(garden: CommandLine) -> None:
-    said = garden("diagram", "--out", str(garden.data_dir / "no" / "such.md"))
+def test_diagram_that_cannot_be_written(here: InProcess) -> None:
+    said = here("diagram", "--out", str(here.data_dir / "no" / "such.md"))
     assert said.code == 1
     assert said.err.startswith("[configuration] the picture cannot be written")
 
@@ -147,8 +149,8 @@ def test_diagram_that_cannot_be_written(garden: CommandLine) -> None:
 # ------------------------------------------------------------------------------------ check, demo
 
 
-def test_check_says_how_much_it_has_seen(nowhere: CommandLine) -> None:
-    said = nowhere("check", "--only", "never succeeds")
+def test_check_says_how_much_it_has_seen(nothing: InProcess) -> None:
+    said = nothing("check", "--only", "never succeeds")
     assert said.code == 0
     assert "seeding that never succeeds" in said.out
     assert "Every promise holds" in said.out

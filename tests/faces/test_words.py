@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,21 +18,23 @@ from states.lifecycle import Setback
 from workflow import cli
 from workflow.adapters.clock.system import SystemClock
 from workflow.check import Counterexample, Found, Result, Searched
-from workflow.cli import checking, looking, story, why
+from workflow.cli import checking, standing, story, why
+from workflow.cli.progress import progress
 from workflow.cli.words import PATH_WIDTH, hanging, path, relative, span, width
-from workflow.status import Status
+from workflow.ports.records import ALL, Holding
+from workflow.status import Standing, Status
 
 
 @pytest.mark.parametrize(
     ("state", "is_control_node", "shown"),
     [
-        (State.IDLE, True, "[IDLE] → creating → seeding → announcing"),
-        (State.ANNOUNCING, True, "idle → creating → seeding → [ANNOUNCING]"),
-        (State.OFF, True, "[OFF]"),
-        (State.IDLE, False, "[IDLE] → settling → fetching → …"),
-        (State.FETCHING, False, "… → settling → [FETCHING] → …"),
-        (State.SEEDING, False, "… → fetching → downloading → [SEEDING]"),
-        (State.DOWNLOADING, True, "… → fetching → [DOWNLOADING] → seeding"),
+        (State.IDLE, True, "NOW idle→creating→seeding→announcing"),
+        (State.ANNOUNCING, True, "idle→creating→seeding→NOW announcing"),
+        (State.OFF, True, "NOW off"),
+        (State.IDLE, False, "NOW idle→settling→fetching→…"),
+        (State.FETCHING, False, "…→settling→NOW fetching→…"),
+        (State.SEEDING, False, "…→fetching→downloading→NOW seeding"),
+        (State.DOWNLOADING, True, "…→fetching→NOW downloading→seeding"),
     ],
 )
 def test_the_path_shows_where_it_is(state: State, is_control_node: bool, shown: str) -> None:
@@ -42,7 +46,12 @@ def test_the_path_shows_where_it_is(state: State, is_control_node: bool, shown: 
 def test_every_path_fits(state: State, is_control_node: bool) -> None:
     shown = path(state, is_control_node=is_control_node)
     assert len(shown) <= PATH_WIDTH
-    assert f"[{state.value.upper()}]" in shown
+    assert f"NOW {state.value}" in shown
+
+
+def test_a_path_with_a_line_of_its_own_is_whole() -> None:
+    shown = path(State.SEEDING, is_control_node=False, within=standing.WHOLE_WIDTH)
+    assert shown == "idle → settling → fetching → downloading → NOW seeding"
 
 
 @pytest.mark.parametrize(
@@ -70,6 +79,11 @@ def test_long_words_are_left_whole() -> None:
 LOST = Setback("FETCHING", 3, at=900.0, until=1500.0, reason="[no-peers] nobody is there")
 IDLE = Instance("c", State.IDLE)
 MEMBER = Facts(link_clock=5, link_locator="magnet:?", link_last_at=800.0, window_due_at=700.0)
+
+
+def stands(instance: Instance[State], facts: Facts) -> Standing:
+    known: Any = SimpleNamespace(id="c", name="c", condition="")
+    return Standing(known, instance, facts, Holding(), ALL, None, None, None)
 
 
 def outcomes(instance: Instance[State], facts: Facts) -> dict[str, tuple[float | None, str]]:
@@ -102,14 +116,14 @@ def test_failures_are_told_with_their_next_try(capsys: pytest.CaptureFixture[str
 
 def test_an_action_that_waits_for_its_next_try(capsys: pytest.CaptureFixture[str]) -> None:
     instance = Instance("c", State.SEEDING, attempts=1, answered=False, due_at=1060.0)
-    why._say_prospects(why.Reasons(None, instance, MEMBER, [], {}), 1000.0)  # type: ignore[arg-type]
+    why._say_prospects(why.Reasons(stands(instance, MEMBER), [], {}), 1000.0)
     assert "Its action is started again 1970-01-01 00:17:40 UTC (in 1 min)" in (
         capsys.readouterr().out
     )
 
 
 def test_a_community_without_steps(capsys: pytest.CaptureFixture[str]) -> None:
-    reasons = why.Reasons(None, Instance("c", State.OFF), Facts(), [], {})  # type: ignore[arg-type]
+    reasons = why.Reasons(stands(Instance("c", State.OFF), Facts()), [], {})
     why._say_steps(reasons)
     why._say_prospects(reasons, 1000.0)
     said = capsys.readouterr().out
@@ -122,29 +136,74 @@ def test_a_community_without_steps(capsys: pytest.CaptureFixture[str]) -> None:
 
 TROUBLED = Status(
     id="0x02", name="a community with a long name", state="idle", is_control_node=False,
-    is_live=False, generation=0, due_at=900.0, reason="[no-peers] nobody is there",
-    condition="another device announces", refusals={"wrong signer": 3}, guards={},
+    is_live=False, peers=None, generation=0, chosen="the latest archives",
+    holding=Holding(archives=52, chosen=4, here=3, imported=3), due_at=900.0,
+    reason="[no-peers] nobody is there", condition="another device announces",
+    refusals={"wrong signer": 3}, guards={},
 )  # fmt: skip
 
 
+def look_at(*found: Status) -> standing.Look:
+    return standing.Look(found, "process 1: node", 41, 1000.0, is_now=True)
+
+
 def test_status_shows_what_a_person_should_know(capsys: pytest.CaptureFixture[str]) -> None:
-    looking._say_lines([TROUBLED], 1000.0)
-    line, trouble = capsys.readouterr().out.splitlines()[1:]
-    assert line.startswith("a community w…  [IDLE] → ")
-    assert line.endswith("  now")
+    standing.say_lines(look_at(TROUBLED))
+    head, line, trouble, chosen = capsys.readouterr().out.splitlines()
+    assert head.split() == ["COMMUNITY", "PATH", "LIVE", "PEERS", "HAS", "DUE", "IN"]
+    assert line.startswith(
+        "a community with a long…  NOW idle→settling→fetching→…  no    -      3/4  now"
+    )
     assert trouble == "  ! another device announces; [no-peers] nobody is there"
+    assert chosen == "  chosen: the latest archives"
+
+
+def test_a_table_fits_a_terminal_of_80_columns(capsys: pytest.CaptureFixture[str]) -> None:
+    full = Holding(archives=104, chosen=104, here=104, imported=104)
+    widest = replace(
+        TROUBLED, state="announcing", is_control_node=True, is_live=True, peers=1234,
+        holding=full, due_at=1000.0 + 59 * 60, reason="", condition="", chosen="all archives",
+    )  # fmt: skip
+    standing.say_lines(look_at(widest))
+    line = capsys.readouterr().out.splitlines()[1]
+    assert (
+        line == "a community…  idle→creating→seeding→NOW announcing  live  1234   104/104  59 min"
+    )
+    assert len(line) == 80
 
 
 def test_status_in_detail_shows_more(capsys: pytest.CaptureFixture[str]) -> None:
-    view: Any = SimpleNamespace(holder="process 1: node")
-    looking._say_detail(TROUBLED, view, 1000.0)
+    standing.say_detail(look_at(TROUBLED))
     said = capsys.readouterr().out
-    assert "  archives   none yet, not live\n" in said
-    assert "  next       since 1970-01-01 00:15:00 UTC (1 min 40 s ago)\n" in said
+    assert "  state      idle\n" in said
+    assert "  live       no, now\n" in said
+    assert "  peers      not known\n" in said
+    assert "  archives   3 of 4 chosen are here and imported, of 52 in all\n" in said
+    assert "  chosen     the latest archives\n" in said
+    assert "  next due   since 1970-01-01 00:15:00 UTC (1 min 40 s ago)\n" in said
     assert "  held by    process 1: node\n" in said
     assert "  condition  another device announces\n" in said
     assert "  last error [no-peers] nobody is there\n" in said
     assert "  refused    3 x wrong signer\n" in said
+
+
+# --------------------------------------------------------------------------------------- progress
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("stream", "is_shown"), [(io.StringIO, False), (Terminal, True)])
+def test_a_bar_is_for_a_terminal(
+    stream: type[io.StringIO], is_shown: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = stream()
+    monkeypatch.setattr(sys, "stderr", shown)
+    with progress("gardeners") as told:
+        told(1, 2, "bytes")
+    assert ("gardeners" in shown.getvalue()) == is_shown
 
 
 # --------------------------------------------------------------------------------------- the ends

@@ -23,7 +23,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import IO, Any, Final, cast
+from typing import IO, Any, Final
 
 import pytest
 
@@ -32,13 +32,14 @@ from workflow.adapters.carrier.memory import MemoryCarrier, Swarm
 from workflow.adapters.clock.manual import ManualClock
 from workflow.adapters.keys.files import KeyFiles
 from workflow.adapters.messaging.in_process import InProcessMessaging, MessageNetwork
-from workflow.adapters.store.facts import CommunityFacts
+from workflow.adapters.store.facts import CommunityFacts, Timing
 from workflow.archive.codec import decode_archive
 from workflow.archive.index import IndexEntry, decode_index, encode_index
-from workflow.assembly import ARCHIVES, JOURNAL, open_view, workflows
+from workflow.assembly import workflows
 from workflow.engine.history import replay
 from workflow.files.folder import ArchiveFolder
 from workflow.files.torrents import seal_generation
+from workflow.viewing import ARCHIVES, JOURNAL, open_view
 
 SHORT: Final = 12
 LONG: Final = 500
@@ -283,7 +284,8 @@ def complaints(directory: Path) -> list[str]:
         messaging=InProcessMessaging(MessageNetwork(clock)),
         keys=KeyFiles(directory / "keys"),
     )
-    facts = cast("CommunityFacts", view.community.read_facts)
+    keys, carrier = view.tools.keys, view.tools.carrier
+    facts = CommunityFacts(keys, carrier, Timing(), device="", run=0, started_at=0.0)
     with view.journal as journal:
         return [
             problem

@@ -11,8 +11,8 @@ from states.community import history_is_caught_up
 from workflow.adapters.carrier.memory import MemoryCarrier
 from workflow.adapters.messaging.in_process import Faults, InProcessMessaging
 from workflow.archive.announcement import Announcement, sign
-from workflow.assembly import open_view
 from workflow.testing.world import DAY, HOUR, MINUTE, WEEK, World, text_message
+from workflow.viewing import open_view
 
 KEY = bytes(range(1, 33))
 TOPIC = b"\x01\x02\x03\x04"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from states.community import Facts
@@ -19,7 +19,8 @@ from workflow.ports.work import Transaction
 class Tools:
     """The ports, the folder of archives, and the way to the guards' facts.
 
-    ``grace`` (seconds) is how long after its end a window stays open for stragglers.
+    ``facts_of`` gives those of some communities, in their order, at once. ``grace`` (seconds) is
+    how long after its end a window stays open for stragglers.
     """
 
     store: Store
@@ -28,8 +29,12 @@ class Tools:
     keys: Keys
     clock: Clock
     folder: ArchiveFolder
-    facts: Callable[[Transaction, str], Facts]
+    facts_of: Callable[[Transaction, Sequence[str]], list[Facts]]
     grace: float
+
+    def facts(self, tx: Transaction, id: str) -> Facts:
+        """The facts of one community."""
+        return self.facts_of(tx, [id])[0]
 
 
 def channel_of(community: str) -> str:

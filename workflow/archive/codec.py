@@ -14,17 +14,17 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
-from typing import Final, Generic, NamedTuple, TypeVar
-
-from google.protobuf.message import DecodeError
+from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
 
 from workflow.archive.index import IndexEntry, encode_metadata
 from workflow.archive.message import ArchivedMessage, EncodedMessage
-from workflow.archive.pb.waku_message_archive_pb2 import WakuMessageArchive
 from workflow.archive.pieces import MAX_RAW_SIZE
 from workflow.archive.windows import Window
 from workflow.archive.wire import LENGTH_DELIMITED, WireError, field, fields, varint
 from workflow.errors import ArchiveInvalidError
+
+if TYPE_CHECKING:
+    from workflow.archive.pb.waku_message_archive_pb2 import WakuMessageArchive
 
 T = TypeVar("T")
 
@@ -189,6 +189,10 @@ def unpack_archive(raw: bytes, entry: IndexEntry) -> list[EncodedMessage]:
 
 def _checked(raw: bytes, entry: IndexEntry) -> tuple[WakuMessageArchive, list[bytes]]:
     """The archive, whose messages are yet to be checked, and these as they lie in it."""
+    from google.protobuf.message import DecodeError  # noqa: PLC0415 - as the next: slow to load.
+
+    from workflow.archive.pb.waku_message_archive_pb2 import WakuMessageArchive  # noqa: PLC0415
+
     if len(raw) > MAX_RAW_SIZE:
         raise ArchiveInvalidError(
             f"an archive of {len(raw)} bytes is longer than {MAX_RAW_SIZE}", place=entry.id

@@ -13,20 +13,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final, Self
-
-from google.protobuf.message import DecodeError
+from typing import TYPE_CHECKING, Final, Self
 
 from workflow.archive.hashing import keccak256
-from workflow.archive.pb.waku_message_archive_pb2 import (
-    WakuMessageArchiveIndex,
-    WakuMessageArchiveIndexMetadata,
-    WakuMessageArchiveMetadata,
-)
 from workflow.archive.pieces import MAX_RAW_SIZE, PIECE_LENGTH, padding_after
 from workflow.archive.windows import Window
 from workflow.archive.wire import WireError, field, fields
 from workflow.errors import IndexInvalidError
+
+if TYPE_CHECKING:
+    from workflow.archive.pb.waku_message_archive_pb2 import (
+        WakuMessageArchiveIndexMetadata,
+        WakuMessageArchiveMetadata,
+    )
 
 MAX_INDEX_SIZE: Final = 8 * 1024 * 1024
 """The longest index, in bytes, that is read."""
@@ -82,6 +81,10 @@ class IndexEntry:
 
     def encode(self) -> bytes:
         """The entry in protobuf (WakuMessageArchiveIndexMetadata)."""
+        from workflow.archive.pb.waku_message_archive_pb2 import (  # noqa: PLC0415 - slow to load.
+            WakuMessageArchiveIndexMetadata,
+        )
+
         return WakuMessageArchiveIndexMetadata(
             metadata=_metadata(self.window, self.topics),
             offset=self.offset,
@@ -95,6 +98,12 @@ class IndexEntry:
 
         Raises ``IndexInvalidError`` when they are not protobuf.
         """
+        from google.protobuf.message import DecodeError  # noqa: PLC0415
+
+        from workflow.archive.pb.waku_message_archive_pb2 import (  # noqa: PLC0415
+            WakuMessageArchiveIndexMetadata,
+        )
+
         try:
             return cls.of(WakuMessageArchiveIndexMetadata.FromString(encoded))
         except DecodeError as error:
@@ -148,6 +157,10 @@ def decode_index(encoded: bytes) -> tuple[IndexEntry, ...]:
     topic without form, an offset or size off the pieces, more padding than the rule can give, and
     archives that share bytes.
     """
+    from google.protobuf.message import DecodeError  # noqa: PLC0415
+
+    from workflow.archive.pb.waku_message_archive_pb2 import WakuMessageArchiveIndex  # noqa: PLC0415
+
     if len(encoded) > MAX_INDEX_SIZE:
         raise IndexInvalidError(f"an index of {len(encoded)} bytes is longer than {MAX_INDEX_SIZE}")
     try:
@@ -203,6 +216,8 @@ def _check_overlap(by_offset: Iterable[IndexEntry]) -> None:
 
 
 def _metadata(window: Window, topics: Iterable[bytes]) -> WakuMessageArchiveMetadata:
+    from workflow.archive.pb.waku_message_archive_pb2 import WakuMessageArchiveMetadata  # noqa: PLC0415
+
     return WakuMessageArchiveMetadata(start=window.start, end=window.end, content_topic=topics)
 
 

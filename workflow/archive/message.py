@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 from operator import attrgetter
-from typing import Final, NamedTuple, Self
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
-from google.protobuf.message import DecodeError
-
-from workflow.archive.pb.waku_message_archive_pb2 import WakuMessage
 from workflow.errors import ArchiveInvalidError
+
+if TYPE_CHECKING:
+    from workflow.archive.pb.waku_message_archive_pb2 import WakuMessage
 
 _FIELDS: Final = attrgetter("timestamp", "topic", "payload", "sig", "third_party_id")
 
@@ -88,6 +88,10 @@ class ArchivedMessage:
     @classmethod
     def decode(cls, encoded: bytes) -> Self:
         """The message that ``encode`` gave. Raises ``ArchiveInvalidError``."""
+        from google.protobuf.message import DecodeError  # noqa: PLC0415 - as the next: slow to load.
+
+        from workflow.archive.pb.waku_message_archive_pb2 import WakuMessage  # noqa: PLC0415
+
         try:
             return cls.of(WakuMessage.FromString(encoded))
         except DecodeError as error:
@@ -107,6 +111,8 @@ class ArchivedMessage:
         )
 
     def _parsed(self) -> WakuMessage:
+        from workflow.archive.pb.waku_message_archive_pb2 import WakuMessage  # noqa: PLC0415
+
         return WakuMessage(
             sig=self.sig,
             timestamp=self.timestamp,

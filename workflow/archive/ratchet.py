@@ -13,21 +13,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
-
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from google.protobuf.message import DecodeError
+from typing import TYPE_CHECKING, Final
 
 from workflow.archive.hashing import keccak256
-from workflow.archive.pb.protocol_message_pb2 import (
-    EncryptedMessageProtocol,
-    HRHeader,
-    ProtocolMessage,
-)
 from workflow.archive.pieces import MAX_RAW_SIZE
 from workflow.archive.wire import WireError, fields
 from workflow.errors import ArchiveInvalidError, RatchetKeyMissingError
+
+if TYPE_CHECKING:
+    from workflow.archive.pb.protocol_message_pb2 import EncryptedMessageProtocol
 
 KEY_ID_LENGTH: Final = 32
 """Bytes in the id of a group key."""
@@ -129,6 +123,14 @@ def encrypt(
     12 random bytes, never used twice. Raises ``ArchiveInvalidError`` for a ``seq_no`` or ``nonce``
     that no reader would accept.
     """
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415 - as all here.
+
+    from workflow.archive.pb.protocol_message_pb2 import (  # noqa: PLC0415 - slow to load.
+        EncryptedMessageProtocol,
+        HRHeader,
+        ProtocolMessage,
+    )
+
     if len(nonce) != NONCE_LENGTH:
         raise ArchiveInvalidError(f"a nonce of {len(nonce)} bytes has not {NONCE_LENGTH}")
     ciphertext = AESGCM(key.turned(seq_no)).encrypt(nonce, plaintext, None)
@@ -151,6 +153,9 @@ def decrypt(data: bytes, find_key: Callable[[KeyReference], RatchetKey | None]) 
     ``ArchiveInvalidError`` when no key can help: the bytes are not a ProtocolMessage for everybody
     of at most 64 MiB, the sequence number is out of range, or they were not encrypted so.
     """
+    from cryptography.exceptions import InvalidTag  # noqa: PLC0415
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415
+
     if len(data) > MAX_RAW_SIZE:
         raise ArchiveInvalidError(
             f"an encrypted archive of {len(data)} bytes is longer than {MAX_RAW_SIZE}"
@@ -184,6 +189,10 @@ def readable(data: bytes, keys: Sequence[RatchetKey]) -> bytes:
 
 
 def _sealed(data: bytes) -> EncryptedMessageProtocol:
+    from google.protobuf.message import DecodeError  # noqa: PLC0415
+
+    from workflow.archive.pb.protocol_message_pb2 import ProtocolMessage  # noqa: PLC0415
+
     try:
         for _ in fields(data, at_most=_MAX_FIELDS):
             pass

@@ -23,9 +23,10 @@ def main() -> None:
         _end_with(complaint.explained())
     try:
         from workflow.cli.app import app  # noqa: PLC0415 - a stranger is told of before.
+        from workflow.cli.narrowing import narrowed  # noqa: PLC0415
 
         try:
-            app(prog_name="community-archives")
+            narrowed(app, sys.argv[1:])(prog_name="community-archives")
         finally:
             sys.stdout.flush()
     except KeyboardInterrupt:
@@ -52,5 +53,8 @@ def _explained(error: Exception) -> str:
 
 
 def _end_with(sentence: str) -> None:
-    print(sentence, file=sys.stderr)
+    from workflow.chat.plain import safe  # noqa: PLC0415 - what was typed may stand in it.
+    from workflow.cli.words import broken  # noqa: PLC0415 - only errors need it.
+
+    print(broken("\n".join(map(safe, sentence.split("\n")))), file=sys.stderr)
     sys.exit(FAILED)

@@ -7,14 +7,17 @@ from typing import Annotated
 import typer
 
 from workflow.cli.archiving import announce, archive
+from workflow.cli.backing_up import backup, restore
 from workflow.cli.beginning import init
 from workflow.cli.checking import check
 from workflow.cli.communities import community
 from workflow.cli.configuring import config
 from workflow.cli.demo import demo
 from workflow.cli.diagram import diagram
+from workflow.cli.doctor import doctor
 from workflow.cli.exporting import export
 from workflow.cli.fetching import announcement, fetch, join, peers
+from workflow.cli.health import health
 from workflow.cli.importing import adopt, importing
 from workflow.cli.inspecting import ABOUT, inspect
 from workflow.cli.looking import history, status
@@ -85,6 +88,7 @@ app.command(
         "run",
         "run --network public --listen 6881",
         "run --network private --peer 192.0.2.7:6881",
+        "run --max-age 15d",
     )
 )(run)
 app.add_typer(community, name="community")
@@ -102,7 +106,29 @@ app.command(
 )(fetch)
 app.command(epilog=examples("peers gardeners", "peers gardeners --json"))(peers)
 app.command(epilog=examples("selftest gardeners"))(selftest)
-app.command(epilog=examples("status", "status gardeners", "status --json"))(status)
+app.command(
+    epilog=examples(
+        "status",
+        "status gardeners",
+        "status --follow",
+        "status --since 41 --json    with the steps behind step 41",
+    )
+)(status)
+app.command(
+    epilog=examples(
+        "health",
+        "health --max-age 36h",
+        "health --json",
+        "health || exit 1    as a container's health check",
+    )
+)(health)
+app.command(
+    epilog=examples(
+        "doctor",
+        "doctor --network public --listen 6881",
+        "doctor --network private --peer 192.0.2.7:6881",
+    )
+)(doctor)
 app.command(epilog=examples("why gardeners", "why 0x02ab --json"))(why)
 app.command(
     epilog=examples(
@@ -148,6 +174,15 @@ app.command(
         "adopt rescued/ --community chess --torrent a.torrent",
     )
 )(adopt)
+app.command(
+    epilog=examples("backup /mnt/backup/gardeners", "backup /mnt/backup/gardeners --with-keys")
+)(backup)
+app.command(
+    epilog=examples(
+        "restore /mnt/backup/gardeners",
+        "restore /mnt/backup/gardeners --data-dir /srv/archives",
+    )
+)(restore)
 app.command(
     epilog=ABOUT
     + examples(

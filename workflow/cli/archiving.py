@@ -62,6 +62,7 @@ def archive_now(
     if under_way and not open_window:
         for window in under_way:
             note(f"Left alone: the window until {moment(window.end)} is not over.")
+
     asyncio.run(_archive_now(data_dir, networking, known, open_window, as_json))
 
 
@@ -115,6 +116,7 @@ def announce(
 
     known, _ = _with_open_windows(data_dir, community)
     quiet()
+
     asyncio.run(_announce(data_dir, networking, known, take_over, as_json))
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from workflow.cli.networking import Networking
-from workflow.cli.place import acting_node_at, node_at
+from workflow.cli.place import acting_node_at, made, node_at
+from workflow.cli.progress import progress
 from workflow.cli.words import note
 
 if TYPE_CHECKING:
@@ -21,6 +22,14 @@ if TYPE_CHECKING:
 
 PATIENCE: Final = 60.0
 """Seconds that an answer may take."""
+MOMENT: Final = 2.0
+"""Seconds that an answer may take without which one can do."""
+EVERY: Final = 0.1
+"""Seconds between two looks at a node of our own."""
+EVERY_REMOTE: Final = 0.5
+"""Seconds between two looks at somebody else's, which cost a row each."""
+SHORTEST: Final = 0.01
+"""Seconds until work is looked at that may be over at once."""
 
 
 class Asking(Protocol):
@@ -58,8 +67,7 @@ class Remote:
         from workflow.engine.inbox import Inbox, ask  # noqa: PLC0415
         from workflow.errors import CommandUnansweredError  # noqa: PLC0415
 
-        self._data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        clock, inbox = SystemClock(), Inbox(self._data_dir)
+        clock, inbox = SystemClock(), Inbox(made(self._data_dir))
         command = asked(str(uuid4()), verb, instance, clock.now(), **arguments)
 
         async def do_it() -> None:
@@ -123,8 +131,13 @@ async def answer_waiting(data_dir: Path, inbox: Inbox, app: Application | None =
 
 
 @asynccontextmanager
-async def acting(data_dir: Path, networking: Networking) -> AsyncGenerator[Asking, None]:
-    """Whoever runs on this data directory, or, for as long as this lasts, a node of our own."""
+async def acting(
+    data_dir: Path, networking: Networking, *, is_for_us_too: bool = False
+) -> AsyncGenerator[Asking, None]:
+    """Whoever runs on this data directory, or, for as long as this lasts, a node of our own.
+
+    Whoever runs has networks of its own; that is told, unless they were named for something else.
+    """
     from functools import partial  # noqa: PLC0415
 
     from workflow.adapters.clock.system import SystemClock  # noqa: PLC0415
@@ -137,13 +150,94 @@ async def acting(data_dir: Path, networking: Networking) -> AsyncGenerator[Askin
         refuse_if_held(data_dir)  # Before the networks are loaded.
         node = acting_node_at(data_dir, networking)
     except DirectoryLockedError:
-        if networking.is_asked_for:
+        if networking.is_asked_for and not is_for_us_too:
             note("Somebody runs on this data directory already: its networks count, not yours.")
         yield Remote(data_dir)
         return
     # Other commands are answered as by 'run'.
     async with node, serving(Inbox(data_dir), partial(perform, node), SystemClock()):
         yield Own(node)
+
+
+def ask_holder(data_dir: Path, verb: str) -> Mapping[str, Any] | None:
+    """What the process that runs says, or None when it says nothing within a moment.
+
+    Who only wants to look need not wait for one that is busy, nor write where nobody may.
+    """
+    import asyncio  # noqa: PLC0415
+    from uuid import uuid4  # noqa: PLC0415
+
+    from states import CommunityArchivesError  # noqa: PLC0415
+    from workflow.adapters.clock.system import SystemClock  # noqa: PLC0415
+    from workflow.commanding import asked  # noqa: PLC0415
+    from workflow.engine.inbox import Inbox, ask  # noqa: PLC0415
+    from workflow.errors import DataDirectoryError, DirectoryLockedError  # noqa: PLC0415
+
+    clock, inbox = SystemClock(), Inbox(data_dir)
+
+    async def leave_it() -> None:
+        raise DirectoryLockedError("it is for the process that runs")
+
+    try:
+        command = asked(str(uuid4()), verb, "", clock.now())
+        try:
+            return asyncio.run(ask(inbox, command, leave_it, clock, MOMENT)).details
+        except CommunityArchivesError:
+            inbox.withdraw(command.id)
+            return None
+    except DataDirectoryError:
+        return None
+
+
+@asynccontextmanager
+async def holding(data_dir: Path, *, importing: bool = False) -> AsyncGenerator[Asking, None]:
+    """Whoever runs on this data directory, or a node of our own that reaches no network.
+
+    With ``importing`` that one imports archives that are here; else no lifecycle goes on meanwhile.
+    """
+    from workflow.engine.lock import refuse_if_held  # noqa: PLC0415
+    from workflow.errors import DirectoryLockedError  # noqa: PLC0415
+
+    try:
+        refuse_if_held(data_dir)
+        node = node_at(data_dir)
+    except DirectoryLockedError:
+        yield Remote(data_dir)
+        return
+    try:
+        if importing:
+            await node.start_imports()
+        yield Own(node)
+    finally:
+        await node.stop()
+
+
+async def carried_out(
+    asking: Asking, verb: str, instance: str, label: str, **arguments: object
+) -> Mapping[str, Any]:
+    """Have long work done and show how far it is; returns what it has found.
+
+    Interrupted, it ends where it is done, and what it has done is kept. Raises what it raises, and
+    ``WorkFailedError`` when the process that was at it has ended.
+    """
+    import asyncio  # noqa: PLC0415
+    from uuid import uuid4  # noqa: PLC0415
+
+    job, every, pause = str(uuid4()), EVERY if asking.is_own else EVERY_REMOTE, SHORTEST
+    try:
+        await asking(verb, instance, job=job, **arguments)
+        with progress(label) as told:
+            while True:
+                look = await asking("job", job)
+                told(look["done"], look["total"], look["unit"])
+                if look["is_over"]:
+                    result: Mapping[str, Any] = look["result"]
+                    return result
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, every)
+    except asyncio.CancelledError:
+        await asking("stop_job", job)
+        raise
 
 
 def ask_once(

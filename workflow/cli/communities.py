@@ -12,8 +12,8 @@ import typer
 from workflow.cli.asking import ask_once
 from workflow.cli.completing import communities
 from workflow.cli.options import CommunityName, DataDir, examples
-from workflow.cli.place import find, has_encrypted_keys, key_store, view_of
-from workflow.cli.words import hanging, note, say
+from workflow.cli.place import find, has_encrypted_keys, key_store, made, view_of
+from workflow.cli.words import note, say, unsaved_key
 
 if TYPE_CHECKING:
     from workflow.adapters.keys.files import KeyFiles
@@ -63,13 +63,7 @@ def create(
     id = create_here(data_dir, name, days=days, announce_every=announce_every, encrypt=encrypt)
     say(f"{name}: created.")
     say(f"  id     {id}")
-    note(
-        hanging(
-            "",
-            "Its private key exists only here. Save it before anything else:"
-            f" community-archives community export-key {name} --out {name}.key",
-        )
-    )
+    note(unsaved_key(name))
 
 
 def create_here(
@@ -89,7 +83,7 @@ def create_here(
 
     if announce_every is None:
         announce_every = read_settings(data_dir).announce_every
-    keys = _writable_keys(data_dir, encrypt=encrypt)
+    keys = writable_keys(data_dir, encrypt=encrypt)
     key = keys.create()
     try:
         created = ask_once(
@@ -139,15 +133,15 @@ def import_key(
     from workflow.adapters.keys.forms import private_key_from  # noqa: PLC0415 - when it is needed.
 
     known = _found(data_dir, of) if of else None
-    keys = _writable_keys(data_dir, encrypt=encrypt)
+    keys = writable_keys(data_dir, encrypt=encrypt)
     key = keys.add(private_key_from(_read(file), _ask_for_file, place=file))
     known = known or _known(data_dir, f"0x{key.hex()}")
     if known is None:
         called = name or f"0x{key.hex()}"[:12]
-        id = ask_once(data_dir, "create", name=called, key=key.hex())["id"]
+        id = ask_once(data_dir, "create", name=called, key=key.hex(), is_key_saved=True)["id"]
     else:
         called, id = known.name, known.id
-        ask_once(data_dir, "claim", id, key=key.hex())
+        ask_once(data_dir, "claim", id, key=key.hex(), is_key_saved=True)
     say(f"{called}: this device is its control node now.")
     say(f"  id     {id}")
 
@@ -167,7 +161,8 @@ def export_key(
 ) -> None:
     """Show a community's private key, or write it into a new file that only you may read.
 
-    Whoever has it controls the community: keep it off-line.
+    Whoever has it controls the community: keep it off-line. From then on it counts as saved, and
+    'status' says no more that it is not.
     """
     from workflow.cli.writing import PRIVATE, write_new  # noqa: PLC0415 - when it is needed.
 
@@ -176,9 +171,10 @@ def export_key(
     text = keys.export(known.control_key, _ask_for_export if encrypt else None)
     if out is None:
         say(text.decode().rstrip("\n"))
-        return
-    write_new(out, text, PRIVATE)
-    note(f"The key of {known.name} is in {out}.")
+    else:
+        write_new(out, text, PRIVATE)
+        note(f"The key of {known.name} is in {out}.")
+    ask_once(data_dir, "key_saved", known.id)
 
 
 @community.command(epilog=examples("community remove gardeners", "community remove chess --yes"))
@@ -203,14 +199,13 @@ def remove(
     say(f"{known.name}: removed.")
 
 
-def _writable_keys(data_dir: Path, *, encrypt: bool) -> KeyFiles:
+def writable_keys(data_dir: Path, *, encrypt: bool = False) -> KeyFiles:
     """The keys, for one more: encrypted if that is wanted, or if the others are.
 
     The data directory becomes its owner's alone. Raises ``KeyFileError`` when the passphrase does
     not open those that there are.
     """
-    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    keys = key_store(data_dir, is_asked_for=encrypt or has_encrypted_keys(data_dir))
+    keys = key_store(made(data_dir), is_asked_for=encrypt or has_encrypted_keys(data_dir))
     if has_encrypted_keys(data_dir):
         keys.unlock()
     return keys

@@ -59,7 +59,7 @@ def diagram(
         seen = seen_of(data_dir, own)
 
         def read(tx: Transaction) -> tuple[AnyLifecycle, Overlay]:
-            from workflow.status import counts_of_all, way_of  # noqa: PLC0415
+            from workflow.overlays import counts_of_all, way_of  # noqa: PLC0415
 
             if not community:
                 return drawn_table, counts_of_all(tx, drawn_table)

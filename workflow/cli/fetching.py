@@ -19,8 +19,8 @@ from workflow.cli.watching import Look, watch
 from workflow.cli.words import note, say, say_event, say_json, size, table
 
 if TYPE_CHECKING:
-    from workflow.assembly import View
     from workflow.ports.work import Transaction
+    from workflow.viewing import View
 
 PATIENCE: Final = 180.0
 """Seconds in which something has to happen."""
@@ -123,6 +123,7 @@ def join_here(data_dir: Path, target: str, name: str) -> str:
     if wanted.magnet:
         raise typer.BadParameter("a magnet link is nothing to join; see 'fetch --unsigned'")
     quiet()
+
     asyncio.run(_begin(Remote(data_dir), wanted, name))
     return name or wanted.community[:12]
 
@@ -181,6 +182,7 @@ def fetch(
     wanted = _read_target(target, of, data_dir)
     if bool(wanted.magnet) != unsigned:
         raise typer.BadParameter("--unsigned goes with a magnet link, and only with one")
+
     asyncio.run(_fetch(data_dir, networking, wanted, name, choice, as_json))
 
 
@@ -281,9 +283,8 @@ def _read_target(text: str, of: str, data_dir: Path) -> _Target:
     from workflow.errors import JournalMissingError, UnknownCommunityError  # noqa: PLC0415
     from workflow.identity import public_key_of  # noqa: PLC0415
 
-    path = Path(text)
-    if not text.startswith((LINE_PREFIX, "magnet:", "0x")) and path.is_file():
-        with path.open("rb") as file:
+    if not text.startswith((LINE_PREFIX, "magnet:", "0x")):
+        with suppress(OSError), Path(text).open("rb") as file:  # Else it is no file.
             text = file.read(LONGEST_FILE).decode("utf-8", "replace").strip()
     if text.startswith(LINE_PREFIX):
         return _Target(from_line(text)[0], line=text)

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import IO, TYPE_CHECKING, Annotated, Final, NamedTuple
 
 import typer
 
+from workflow.cli.asking import Asking, ask_once, carried_out, holding, quiet
+from workflow.cli.communities import writable_keys
 from workflow.cli.completing import communities
 from workflow.cli.options import INCOMPLETE, AsJson, DataDir, examples
 from workflow.cli.place import find, node_at, view_of
 from workflow.cli.progress import progress
-from workflow.cli.words import hanging, note, say, say_json
+from workflow.cli.words import hanging, note, say, say_json, unsaved_key
 
 if TYPE_CHECKING:
-    from workflow.importing import ImportReport, Item
-    from workflow.node import Node
-    from workflow.ports.records import Community
+    from workflow.importing import Before, ImportReport, Item
+    from workflow.ports.records import Channel, Community
+    from workflow.viewing import View
 
 SHOWN: Final = 10
 """Channels and problems that a summary names."""
@@ -70,11 +74,13 @@ def discord(
 
     Partitions, overlapping files and importing again are no problem: messages are known by their
     ids. Of an export that was cut off, all whole messages are taken. Attachments are taken from
-    files beside the export, and never fetched.
+    files beside the export, and never fetched. Where 'run' is there, it reads the files. Ctrl-C
+    ends the import; what has been imported stays.
     """
     from workflow.importing import read_discord  # noqa: PLC0415 - as all here, when it is needed.
 
-    _import(lambda: read_discord(paths), community, create, strict, dry_run, as_json, data_dir)
+    what = _What("discord", tuple(paths), lambda: read_discord(paths))
+    _import(what, _Where(community, create), strict, dry_run, as_json, data_dir)
 
 
 @importing.command(
@@ -97,22 +103,28 @@ def jsonl(
 
     A line is a JSON object with id, channel and time (RFC 3339, or milliseconds since 1970), and
     what is known of author, text, reply_to and attachments. 'raw', as 'export' writes it, brings
-    the very bytes back.
+    the very bytes back. Where 'run' is there, it reads the file. Ctrl-C ends the import; what has
+    been imported stays.
     """
     from workflow.chat.jsonl import read_lines  # noqa: PLC0415
     from workflow.importing import read_jsonl  # noqa: PLC0415
 
-    if path != STDIN:
-        _import(
-            lambda: read_jsonl(Path(path)), community, create, strict, dry_run, as_json, data_dir
-        )
+    where, file = _Where(community, create), Path(path)
+    if path != STDIN and (file.is_file() or not file.exists()):
+        what = _What("jsonl", (file,), lambda: read_jsonl(file))
+        _import(what, where, strict, dry_run, as_json, data_dir)
         return
     if strict:
         raise typer.BadParameter("what is piped cannot be read twice", param_hint="--strict")
-    _import(
-        lambda: read_lines(sys.stdin.buffer, "stdin"),
-        community, create, strict, dry_run, as_json, data_dir,
-    )  # fmt: skip
+    called = "stdin" if path == STDIN else path
+    with sys.stdin.buffer if path == STDIN else file.open("rb") as piped:
+        if dry_run:
+            what = _What("jsonl", (), lambda: read_lines(piped, called))
+            _import(what, where, strict, dry_run, as_json, data_dir)
+            return
+        with _kept(piped, data_dir) as copy:
+            what = _What("jsonl", (copy,), lambda: read_jsonl(copy, called), called)
+            _import(what, where, strict, dry_run, as_json, data_dir)
 
 
 @importing.command(
@@ -133,18 +145,9 @@ def ratchet_keys(
     community's id. Archives and indexes that wait for a key are read when 'run' goes on. With
     --encrypt, a control node writes its archives for the holders of its newest key.
     """
-    from workflow.inspection import read_ratchet_keys  # noqa: PLC0415
-
-    async def work(node: Node) -> None:
-        keys = read_ratchet_keys(path)
-        owners = [await node.find(f"0x{key.group_id.hex()}") for key in keys]
-        for known, key in zip(owners, keys, strict=True):
-            await node.add_ratchet_key(known.id, key)
-            if encrypt:
-                await node.set_encrypted(known.id, is_encrypted=True)
-            say(f"{known.name}: key {key.id.hex()[:16]} is here.")
-
-    _with_node(data_dir, work)
+    path = path.absolute()
+    for one in ask_once(data_dir, "ratchet_keys", path=str(path), encrypt=encrypt)["keys"]:
+        say(f"{one['community']}: key {one['id'][:16]} is here.")
 
 
 def adopt(
@@ -169,62 +172,99 @@ def adopt(
     status-go's, a download, or a rescued folder of ours. They are checked byte by byte, copied and
     imported; later archives are appended to them. The
     place they come from is only read. A community that is not known here yet is joined as a member,
-    if its whole id is given.
+    if its whole id is given. Where 'run' is there, it reads the files; Ctrl-C ends it, and nothing
+    is adopted then.
     """
+    import asyncio  # noqa: PLC0415 - as all here, when it is needed.
 
-    async def work(node: Node) -> None:
-        await node.enable()
-        known = await _known_or_joined(node, community)
-        with progress("Checking and copying") as told:
-            adopted = await node.adopt(known.id, path, torrent, told)
-        with progress("Importing") as told:
-            await _until_imported(node, known.id, len(adopted.entries), told)
-        covered = await node.verify(known.id)
-        messages = sum(cell.stored for cell in covered.cells)
-        say(f"{known.name}: {len(adopted.entries):,} archives adopted, {messages:,} messages.")
-        say(f"  info-hash  {adopted.generation.info_hash}")
-        if adopted.locked:
-            note(f"{adopted.locked} of them wait for the community's key.")
+    async def work() -> None:
+        async with holding(data_dir, importing=True) as asking:
+            id, name = await _known_or_joined(asking, community, data_dir)
+            adopted = await carried_out(
+                asking, "adopt", id, "Adopting", path=str(path.absolute()),
+                torrent=str(torrent.absolute()) if torrent else "",
+            )  # fmt: skip
+        say(f"{name}: {adopted['archives']:,} archives adopted, {adopted['messages']:,} messages.")
+        say(f"  info-hash  {adopted['info_hash']}")
+        if adopted["locked"]:
+            note(f"{adopted['locked']} of them wait for the community's key.")
 
-    _with_node(data_dir, work, acting=True)
+    quiet()
+    asyncio.run(work())
+
+
+@dataclass(frozen=True, slots=True)
+class _What:
+    """What is to be imported: files of a form, and how a rehearsal reads them here."""
+
+    form: str
+    paths: tuple[Path, ...]
+    items: Callable[[], Iterable[Item]]
+    called: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Where:
+    """Into which community: one that is known, or a new one of this name."""
+
+    community: str
+    create: str
 
 
 def _import(
-    source: Callable[[], Iterable[Item]],
-    community: str,
-    create: str,
-    strict: bool,
-    dry_run: bool,
-    as_json: bool,
-    data_dir: Path,
+    what: _What, where: _Where, strict: bool, dry_run: bool, as_json: bool, data_dir: Path
 ) -> None:
-    if bool(community) == bool(create):
+    if bool(where.community) == bool(where.create):
         raise typer.BadParameter("name either --community or --create")
+    quiet()
     if strict:
-        _refuse_problems(_rehearsed(source(), community, data_dir))
+        _refuse_problems(_rehearsed(what.items(), where.community, data_dir))
     if dry_run:
-        report = _rehearsed(source(), community, data_dir)
+        report = _rehearsed(what.items(), where.community, data_dir)
     else:
-        report = _imported(source(), community, create, data_dir)
+        report = _imported(what, where, data_dir)
     if as_json:
-        say_json(_as_json(report))
+        say_json(report.as_data())
     else:
-        _say_report(report, community or create, is_dry_run=dry_run)
+        _say_report(report, where.community or where.create, is_dry_run=dry_run)
+    if where.create and not dry_run:
+        note(unsaved_key(where.create))
     if report.problem_count:
         raise typer.Exit(INCOMPLETE)
 
 
-async def _known_or_joined(node: Node, text: str) -> Community:
-    from workflow.errors import MalformedIdError, UnknownCommunityError  # noqa: PLC0415
+@contextmanager
+def _kept(piped: IO[bytes], data_dir: Path) -> Iterator[Path]:
+    """What is piped, in a file where whoever holds the data directory can read it."""
+    from shutil import copyfileobj  # noqa: PLC0415
+    from tempfile import NamedTemporaryFile  # noqa: PLC0415
+
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with NamedTemporaryFile(dir=data_dir, prefix="piped-", suffix=".jsonl") as copy:
+        copyfileobj(piped, copy)
+        copy.flush()
+        yield Path(copy.name).absolute()
+
+
+async def _known_or_joined(asking: Asking, text: str, data_dir: Path) -> tuple[str, str]:
+    """Id and name of a community, which is joined if its whole id is given."""
+    from workflow.errors import (  # noqa: PLC0415
+        JournalMissingError,
+        MalformedIdError,
+        UnknownCommunityError,
+    )
 
     try:
-        return await node.find(text)
-    except UnknownCommunityError as unknown:
+        view = view_of(data_dir)
+        with view.journal as journal:
+            known = journal.run(lambda tx: find(view, tx, text))
+    except (JournalMissingError, UnknownCommunityError) as unknown:
         try:
-            await node.join(text)
+            await asking("join", text)
         except MalformedIdError:
             raise unknown from None
-    return await node.find(text)
+        return text, text[:12]
+    return known.id, known.name
 
 
 def _refuse_problems(rehearsed: ImportReport) -> None:
@@ -241,78 +281,86 @@ def _refuse_problems(rehearsed: ImportReport) -> None:
 
 def _rehearsed(items: Iterable[Item], community: str, data_dir: Path) -> ImportReport:
     """Import into a directory that is thrown away, with an eye on what is stored here already."""
+    import asyncio  # noqa: PLC0415
     from tempfile import TemporaryDirectory  # noqa: PLC0415
 
-    if not community:
-        with TemporaryDirectory() as scratch:
-            return _imported(items, "", "rehearsal", Path(scratch))
-    from workflow.importing import Before, archived_weeks  # noqa: PLC0415
-
-    view = view_of(data_dir)
-    with view.journal as journal, TemporaryDirectory() as scratch, progress("Reading") as told:
-        store = view.tools.store
-        known = journal.run(lambda tx: find(view, tx, community))
-        channels = journal.run(lambda tx: store.channels(tx, known.id))
-        before = Before(
-            journal.run(lambda tx: archived_weeks(store.archive_states(tx, known.id))),
-            lambda ids: journal.run(lambda tx: store.known_origins(tx, known.id, ids)),
-        )
-
-        async def work(node: Node) -> ImportReport:
-            await node.mirror(known, channels)
-            return await node.import_items(known.id, items, before=before, progress=told)
-
-        report: ImportReport = _with_node(Path(scratch), work)
-        return report
-
-
-def _imported(items: Iterable[Item], community: str, create: str, data_dir: Path) -> ImportReport:
-    async def work(node: Node) -> ImportReport:
-        if create:  # Whoever creates a community wants it kept.
-            await node.enable()
-            id = await node.create_community(create)
-        else:
-            id = (await node.find(community)).id
-        with progress("Importing") as told:
-            return await node.import_items(id, items, progress=told)
-
-    report: ImportReport = _with_node(data_dir, work)
-    return report
-
-
-def _with_node(
-    data_dir: Path, work: Callable[[Node], Coroutine[Any, Any, Any]], *, acting: bool = False
-) -> Any:
-    """Hold the data directory and work on it; without ``acting`` no lifecycle goes on meanwhile."""
-    import asyncio  # noqa: PLC0415
-
-    from loguru import logger  # noqa: PLC0415
-
-    logger.remove()
-
-    async def held() -> Any:
-        node = node_at(data_dir)
+    async def rehearse(scratch: Path, mirrored: _Mirrored | None) -> ImportReport:
+        node = node_at(scratch)
         try:
-            if acting:
-                await node.start_imports()
-            return await work(node)
+            if mirrored is None:
+                id, before = await node.create_community("rehearsal"), None
+            else:
+                id, before = mirrored.known.id, mirrored.before
+                await node.mirror(mirrored.known, mirrored.channels)
+            with progress("Reading") as told:
+                return await node.import_items(id, items, before=before, progress=told)
         finally:
             await node.stop()
 
-    return asyncio.run(held())
+    with TemporaryDirectory() as scratch:
+        if not community:
+            return asyncio.run(rehearse(Path(scratch), None))
+        view = view_of(data_dir)
+        with view.journal:
+            return asyncio.run(rehearse(Path(scratch), _mirrored(view, community)))
 
 
-async def _until_imported(
-    node: Node, id: str, total: int, told: Callable[[int, int, str], None]
-) -> None:
+class _Mirrored(NamedTuple):
+    """What a rehearsal knows of the real community."""
+
+    known: Community
+    channels: list[Channel]
+    before: Before
+
+
+def _mirrored(view: View, community: str) -> _Mirrored:
+    from workflow.importing import Before, archived_weeks  # noqa: PLC0415
+
+    store, run = view.tools.store, view.journal.run
+    known = run(lambda tx: find(view, tx, community))
+    return _Mirrored(
+        known,
+        run(lambda tx: store.channels(tx, known.id)),
+        Before(
+            run(lambda tx: archived_weeks(store.archive_states(tx, known.id))),
+            lambda ids: run(lambda tx: store.known_origins(tx, known.id, ids)),
+        ),
+    )
+
+
+def _imported(what: _What, where: _Where, data_dir: Path) -> ImportReport:
     import asyncio  # noqa: PLC0415
 
-    while True:
-        done, waiting = await node.imports(id)
-        told(done, total, "archives")
-        if not waiting:
-            return
-        await asyncio.sleep(0.05)
+    from workflow.importing import ImportReport  # noqa: PLC0415
+
+    async def work() -> ImportReport:
+        async with holding(data_dir) as asking:
+            id = await _target(asking, where, data_dir)
+            done = await carried_out(
+                asking, "import", id, "Importing", form=what.form, called=what.called,
+                paths=[str(path.absolute()) for path in what.paths],
+            )  # fmt: skip
+        return ImportReport.from_data(done)
+
+    return asyncio.run(work())
+
+
+async def _target(asking: Asking, where: _Where, data_dir: Path) -> str:
+    """The community's id; a new one is wanted to be kept, and has its key here."""
+    from workflow.errors import NameTakenError  # noqa: PLC0415
+
+    if not where.create:
+        view = view_of(data_dir)
+        with view.journal:
+            return view.journal.run(lambda tx: find(view, tx, where.community)).id
+    keys = writable_keys(data_dir)
+    key = keys.create()
+    try:
+        created = await asking("create", name=where.create, key=key.hex())
+    except NameTakenError:
+        keys.remove(key)  # It is nobody's. After any other failure it may be a community's.
+        raise
+    return str(created["id"])
 
 
 def _say_report(report: ImportReport, name: str, *, is_dry_run: bool) -> None:
@@ -347,31 +395,6 @@ def _say_channels(report: ImportReport) -> None:
         say(f"    {count:>{widest},}  {channel}")
     if len(report.channels) > SHOWN:
         say(f"    and {len(report.channels) - SHOWN:,} more (--json names all, week by week)")
-
-
-def _as_json(report: ImportReport) -> dict[str, Any]:
-    return {
-        "new": report.new,
-        "known": report.known,
-        "doubled": report.doubled,
-        "late": report.late,
-        "bytes": report.size,
-        "channels": dict(report.channels),
-        "weeks": [
-            {"from": week.start, "to": week.end, "messages": count}
-            for week, count in sorted(report.weeks.items())
-        ],
-        "cells": [
-            {"channel": channel, "from": week.start, "to": week.end, "messages": count}
-            for (week, channel), count in sorted(report.cells.items())
-        ],
-        "renamed": report.renamed,
-        "problems": [
-            {"file": one.file, "position": one.position, "what": one.what}
-            for one in report.problems
-        ],
-        "problem_count": report.problem_count,
-    }
 
 
 def _day(time: int) -> str:

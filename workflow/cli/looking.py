@@ -3,75 +3,72 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from workflow.cli.applications import AppName, Seen, load_app, seen_of
 from workflow.cli.instances import status_of_instances
 from workflow.cli.options import AsJson, CommunityName, DataDir
-from workflow.cli.place import find, view_of
-from workflow.cli.words import (
-    hanging,
-    note,
-    path,
-    relative,
-    say,
-    say_json,
-    step_data,
-    step_line,
-    table,
-    when,
-)
+from workflow.cli.standing import as_data, look_at, say_detail, say_lines
+from workflow.cli.words import note, say, say_event, say_json, step_data, step_line
 
 if TYPE_CHECKING:
-    from workflow.assembly import View
     from workflow.engine.rows import Recorded
     from workflow.ports.work import Transaction
-    from workflow.status import Status
 
-LONGEST_NAME: Final = 14
 BATCH: Final = 1000
-NOBODY: Final = "nobody runs on this data directory, so nothing is live"
 
 
 def status(
-    community: CommunityName = "",
+    community: Annotated[
+        str, typer.Argument(metavar="[COMMUNITY]", help="One of them; all when left out.")
+    ] = "",
     *,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Go on until Ctrl-C: each step, and what it changed.")
+    ] = False,
+    since: Annotated[
+        int | None,
+        typer.Option(min=0, metavar="SEQ", help="Also the steps behind this number, without gaps."),
+    ] = None,
     as_json: AsJson = False,
     app: AppName = "",
     data_dir: DataDir,
 ) -> None:
     """Show where every community stands, or one in detail.
 
-    Reads the journal only. What is live is known to the running process alone; shown is what was
-    true at the community's last step, and nothing is live when nobody runs.
+    The word NOW stands before the state. HAS is how many of the chosen archives are here and
+    imported, DUE IN when something is looked at next by itself. Rows are read, no archives. What
+    is live, and how many peers there are, is asked of the process that runs; nothing is live when
+    nobody runs. With --json and --follow or --since there is a line of JSON for each look and step.
     """
     if own := load_app(app):
         status_of_instances(own, data_dir, community, as_json=as_json)
         return
-    from workflow.status import status_of  # noqa: PLC0415 - loads the tables.
-
-    view = view_of(data_dir)
-    with closing(view.journal):
-
-        def read(tx: Transaction) -> list[Status]:
-            store = view.tools.store
-            known = [find(view, tx, community)] if community else store.communities(tx)
-            return [status_of(tx, view.tools, one.id) for one in known]
-
-        found = view.journal.run(read)
-    now = view.tools.clock.now()
+    look = look_at(data_dir, community)
     if as_json:
-        say_json([_as_json(one, view) for one in found])
+        if follow or since is not None:
+            say_event({"event": "status", "seq": look.seq, "communities": as_data(look)})
+        else:
+            say_json(as_data(look))
     elif community:
-        _say_detail(found[0], view, now)
-    elif found:
-        _say_lines(found, now)
-        note(f"live: as recorded at the last step; {view.holder or NOBODY}")
+        say_detail(look)
     else:
-        note("No community is known here yet.")
+        say_lines(look)
+    after = look.seq if since is None else since
+    if since is not None:
+        from workflow.cli.following import say_steps  # noqa: PLC0415
+
+        after = say_steps(data_dir, community, after, as_json=as_json)
+        note(f"The newest step is {after}: '--since {after}' goes on behind it.")
+    if follow:
+        import asyncio  # noqa: PLC0415 - as what follows, only needed when it comes to it.
+
+        from workflow.adapters.clock.system import SystemClock  # noqa: PLC0415
+        from workflow.cli.following import follow_steps  # noqa: PLC0415
+
+        asyncio.run(follow_steps(data_dir, community, look, after, SystemClock(), as_json=as_json))
 
 
 def history(
@@ -120,56 +117,3 @@ def _steps(
         found += [step for step in batch if (step.lifecycle, step.id) == of_it]
         after = batch[-1].seq
     return found[:limit]
-
-
-def _as_json(status: Status, view: View) -> dict[str, Any]:
-    return {**asdict(status), "is_live_known": "as recorded at the last step",
-            "held_by": view.holder or None}  # fmt: skip
-
-
-def _say_lines(found: list[Status], now: float) -> None:
-    head = ("COMMUNITY", "PATH", "NODE", "LIVE", "NEXT")
-    lines = table([head, *(_cells(one, now) for one in found)])
-    for line, one in zip(lines, [None, *found], strict=True):
-        say(line)
-        if one is not None and (one.condition or one.reason):
-            say(hanging("  ! ", "; ".join(filter(None, (one.condition, one.reason)))))
-
-
-def _cells(one: Status, now: float) -> tuple[str, ...]:
-    from states import COMMUNITY  # noqa: PLC0415 - loads the tables.
-
-    short = one.name if len(one.name) <= LONGEST_NAME else one.name[: LONGEST_NAME - 1] + "…"
-    state = COMMUNITY.states(one.state)
-    is_at_work = not COMMUNITY.waits(state) and one.due_at is None
-    due = "-" if one.due_at is None else relative(max(one.due_at, now), now, units=1)
-    return (
-        short,
-        path(state, is_control_node=one.is_control_node),
-        "control" if one.is_control_node else "member",
-        "live" if one.is_live else "no",
-        "works" if is_at_work else due,
-    )
-
-
-def _say_detail(one: Status, view: View, now: float) -> None:
-    from states import COMMUNITY  # noqa: PLC0415 - loads the tables.
-
-    state = COMMUNITY.states(one.state)
-    is_at_work = not COMMUNITY.waits(state) and one.due_at is None
-    next_look = "the action that is at work answers" if is_at_work else "only when something comes"
-    archives = f"generation {one.generation}" if one.generation else "none yet"
-    live = "live, as recorded at the last step" if one.is_live else "not live"
-    say(f"{one.name}\n  {one.id}")
-    say(f"  path       {path(state, is_control_node=one.is_control_node)}")
-    say(f"  node       {'control node' if one.is_control_node else 'member'}")
-    say(f"  archives   {archives}, {live}")
-    if one.due_at is not None:
-        next_look = f"{'since ' if one.due_at < now else ''}{when(one.due_at, now)}"
-    say(f"  next       {next_look}")
-    say(f"  held by    {view.holder or NOBODY}")
-    for label, text in (("condition", one.condition), ("last error", one.reason)):
-        if text:
-            say(hanging(f"  {label:<10} ", text))
-    for reason, count in one.refusals.items():
-        say(hanging("  refused    ", f"{count} x {reason}"))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from shlex import quote
 from typing import Annotated, Final
 
 import typer
@@ -17,7 +19,7 @@ Exit codes:
   1  failed: [code], what happened, and what to do, on stderr
   2  the command was not understood
   3  the event was refused; nothing has changed
-  4  done, and something is missing or damaged: it is named"""
+  4  done, and something is missing, damaged or not well: it is named"""
 INCOMPLETE: Final = 4
 
 CommunityName = Annotated[
@@ -40,6 +42,13 @@ DataDir = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def with_data_dir(data_dir: Path) -> str:
+    """What a command that is shown needs behind it; nothing where it finds the directory anyway."""
+    named = os.environ.get(DATA_DIR)
+    usual = Path(named) if named else default_data_dir()
+    return "" if data_dir == usual else f" --data-dir {quote(str(data_dir))}"
 
 
 def examples(*lines: str) -> str:

@@ -11,7 +11,6 @@ from workflow.defaults import KEYS, key_files, local_messages, torrents
 
 if TYPE_CHECKING:
     from workflow.adapters.keys.files import KeyFiles
-    from workflow.assembly import View
     from workflow.cli.networking import Networking
     from workflow.node import Node
     from workflow.ports.carrier import Carrier
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from workflow.ports.messaging import Messaging
     from workflow.ports.records import Community
     from workflow.ports.work import Transaction
+    from workflow.viewing import View
 
 PASSPHRASE_FILE: Final = "COMMUNITY_ARCHIVES_PASSPHRASE_FILE"  # noqa: S105 - only where it lies.
 
@@ -62,7 +62,7 @@ def node_at(data_dir: Path) -> Node:
     # What is a link, and what is none, it can tell all the same.
     unopened["carrier"] = torrents(data_dir)
     unopened["keys"] = unlocked_keys(data_dir)
-    return open_node(data_dir, **unopened)
+    return _told_of_upgrade(open_node(data_dir, **unopened))
 
 
 def acting_node_at(data_dir: Path, networking: Networking, *, is_silent: bool = False) -> Node:
@@ -81,7 +81,7 @@ def acting_node_at(data_dir: Path, networking: Networking, *, is_silent: bool = 
 
     clock = SystemClock()
     keys = unlocked_keys(data_dir)
-    return open_node(
+    node = open_node(
         data_dir,
         clock=clock,
         carrier=torrents(data_dir, networking.settings()),
@@ -91,6 +91,15 @@ def acting_node_at(data_dir: Path, networking: Networking, *, is_silent: bool = 
         keys=keys,
         timing=Timing(settle_quiet=networking.settle, settle_limit=6 * networking.settle),
     )
+    return _told_of_upgrade(node)
+
+
+def _told_of_upgrade(node: Node) -> Node:
+    from workflow.cli.words import note  # noqa: PLC0415
+
+    if node.kept_journal is not None:
+        note(f"The journal was brought up to date; the one of before is {node.kept_journal}.")
+    return node
 
 
 def key_store(data_dir: Path, *, is_asked_for: bool = False) -> KeyFiles:
@@ -152,9 +161,27 @@ def _first_line_of(path: Path) -> bytes:
         ) from error
 
 
+def made(data_dir: Path) -> Path:
+    """The data directory, made for its owner alone if it is not there.
+
+    Raises ``DataDirectoryError``.
+    """
+    from workflow.errors import DataDirectoryError  # noqa: PLC0415
+
+    try:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataDirectoryError(
+            f"the data directory cannot be made: {error.strerror}",
+            place=str(data_dir),
+            remedy="Make what it lies in writable for this user, or choose another --data-dir.",
+        ) from error
+    return data_dir
+
+
 def view_of(data_dir: Path) -> View:
     """What can be seen of this data directory, whoever holds it. Raises ``DataDirectoryError``."""
-    from workflow.assembly import open_view  # noqa: PLC0415
+    from workflow.viewing import open_view  # noqa: PLC0415
 
     return open_view(data_dir, **ports(data_dir))
 

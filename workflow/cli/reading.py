@@ -21,9 +21,9 @@ from workflow.cli.words import note, say_as_is
 if TYPE_CHECKING:
     from workflow.archive.message import ArchivedMessage
     from workflow.archive.windows import Window
-    from workflow.assembly import View
     from workflow.chat.post import Channel, Post
     from workflow.sources import Reader, Source
+    from workflow.viewing import View
 
     Said = tuple[ArchivedMessage, Post]
 

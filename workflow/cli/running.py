@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from workflow.cli.health import MAX_AGE, MaxAge
 from workflow.cli.networking import Networking, networked
 from workflow.cli.options import AsJson, DataDir
 from workflow.cli.place import acting_node_at
 from workflow.cli.settings import Settings
+from workflow.cli.spans import seconds_of
 from workflow.cli.words import note, say_event, step_data
 
 if TYPE_CHECKING:
@@ -25,20 +28,33 @@ EXPOSED: Final = {
 
 
 @networked
-def run(*, as_json: AsJson = False, data_dir: DataDir, networking: Settings) -> None:
+def run(
+    *,
+    max_age: MaxAge = MAX_AGE,
+    as_json: AsJson = False,
+    data_dir: DataDir,
+    networking: Settings,
+) -> None:
     """Keep archives until Ctrl-C or SIGTERM.
 
     Does so for all communities of the data directory, prints one line for each step on stderr, and
     answers the commands of other processes. With --json each step is a line of JSON on stdout, and
-    so is how far long work has come.
+    so is how far long work has come. When health was degraded, or well again, for a minute, the
+    setting 'notify_command' is run: it gets the word 'degraded' or 'recovered' and the problems in
+    COMMUNITY_ARCHIVES_HEALTH and COMMUNITY_ARCHIVES_PROBLEMS, and as JSON on stdin.
     """
     import asyncio  # noqa: PLC0415 - as all that is loaded here, only needed when it comes to it.
 
     _log_to_stderr(networking.log_level)
-    asyncio.run(_run(data_dir, networking, as_json))
+    from workflow.notifying import arguments_of  # noqa: PLC0415
+
+    notify, age = arguments_of(networking.notify_command), seconds_of(max_age)
+    asyncio.run(_run(data_dir, networking, notify, age, as_json))
 
 
-async def _run(data_dir: Path, networking: Networking, as_json: bool) -> None:
+async def _run(
+    data_dir: Path, networking: Networking, notify: Sequence[str], max_age: float, as_json: bool
+) -> None:
     import asyncio  # noqa: PLC0415
     import signal  # noqa: PLC0415
 
@@ -46,6 +62,7 @@ async def _run(data_dir: Path, networking: Networking, as_json: bool) -> None:
     from workflow.commanding import perform  # noqa: PLC0415
     from workflow.engine.inbox import Inbox, serve  # noqa: PLC0415
     from workflow.node import THE_NODE  # noqa: PLC0415
+    from workflow.notifying import Notifier  # noqa: PLC0415
     from workflow.status import state_of  # noqa: PLC0415
 
     ending = asyncio.Event()
@@ -79,12 +96,16 @@ async def _run(data_dir: Path, networking: Networking, as_json: bool) -> None:
             names.update({known.id: known.name for known in await node.communities()})
             return outcome
 
-        answering = asyncio.create_task(serve(Inbox(data_dir), answer, SystemClock()))
+        clock = SystemClock()
+        answering = asyncio.create_task(serve(Inbox(data_dir), answer, clock))
         answering.add_done_callback(lambda _: ending.set())
+        notifier = Notifier(node, clock, notify, max_age=max_age)
+        watching = asyncio.create_task(notifier.watch())
         await ending.wait()
-        answering.cancel()
-        with suppress(asyncio.CancelledError):
-            await answering
+        for task in (answering, watching):
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
     note("Stopped; everything that was done is kept.")
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import typer
 
 from workflow.cli.asking import Own, acting, quiet
+from workflow.cli.kinds import Reach
 from workflow.cli.networking import Networking, networked
 from workflow.cli.options import INCOMPLETE, AsJson, CommunityName, DataDir
 from workflow.cli.place import acting_node_at, find, view_of
@@ -30,8 +32,9 @@ def selftest(
 
     A throw-away member is given nothing but the announcement. It fetches all archives over the
     network that you name, imports them, and its messages are compared with those that are archived
-    here, one by one. Where only a part is chosen, it chooses that part. It leaves nothing behind.
-    Exit code 4 says that something was missing.
+    here, one by one. Where you name neither tracker nor peer, nor 'public', it asks the node that
+    runs here, at its port. Where only a part is chosen, it chooses that part. It leaves nothing
+    behind. Exit code 4 says that something was missing.
     """
     import asyncio  # noqa: PLC0415 - as all that is loaded here, only needed when it comes to it.
 
@@ -43,6 +46,7 @@ def selftest(
         known = view.journal.run(lambda tx: find(view, tx, community))
         line = view.journal.run(lambda tx: announcement_of(tx, view.tools, known.id))
         choice = view.journal.run(lambda tx: view.tools.store.choice(tx, known.id))
+
     ours, theirs = asyncio.run(_both(data_dir, networking, known, line, choice, as_json))
     missing, foreign = len(ours - theirs), len(theirs - ours)
     found = {"messages": len(ours), "fetched": len(theirs), "missing": missing, "foreign": foreign}
@@ -69,12 +73,13 @@ async def _both(
     from tempfile import TemporaryDirectory  # noqa: PLC0415
 
     with TemporaryDirectory(prefix="community-archives-selftest-") as directory:
-        async with acting(data_dir, networking) as holder:
+        async with acting(data_dir, networking, is_for_us_too=True) as holder:
             await watch(
                 holder, known.id, known.name, lambda look: bool(look["is_live"]),
                 otherwise="its archives are not live", as_json=as_json, patience=PATIENCE,
             )  # fmt: skip
-            async with acting_node_at(Path(directory), networking, is_silent=True) as stranger:
+            reaching = reaching_for((await holder("address"))["address"], networking)
+            async with acting_node_at(Path(directory), reaching, is_silent=True) as stranger:
                 await stranger.enable()
                 await stranger.join(known.id, known.name)
                 await stranger.choose(known.id, choice)
@@ -85,6 +90,23 @@ async def _both(
                     as_json=as_json, patience=PATIENCE,
                 )  # fmt: skip
         return _archived(data_dir, known.id, choice), _archived(Path(directory), known.id, choice)
+
+
+def reaching_for(address: str, networking: Networking) -> Networking:
+    """The stranger's networks: at a free port, and with a way to whoever is at the address."""
+    from workflow.adapters.carrier.bittorrent.settings import (  # noqa: PLC0415
+        address_of,
+        is_loopback,
+    )
+
+    interface, _, _ = networking.listen.rpartition(":")
+    networking = replace(networking, listen=f"{interface}:0" if interface else "0")
+    is_told = networking.trackers or networking.peers or networking.network is Reach.PUBLIC
+    if is_told or not address:
+        return networking
+    is_near = networking.network is Reach.LOCAL and is_loopback(address_of(address)[0])
+    reach = networking.network if is_near else Reach.PRIVATE
+    return replace(networking, network=reach, peers=(address,))
 
 
 def _archived(data_dir: Path, id: str, choice: Choice) -> set[bytes]:

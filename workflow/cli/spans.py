@@ -1,7 +1,8 @@
-"""Spans of time as a person writes them: days or moments."""
+"""Spans of time as a person writes them: days, moments, or how long."""
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -11,6 +12,18 @@ if TYPE_CHECKING:
     from workflow.archive.windows import Window
 
 DAY: Final = 86_400
+UNITS: Final = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
+DURATION: Final = re.compile(rf"([0-9]{{1,9}}(?:\.[0-9]{{1,9}})?) ?({'|'.join(UNITS)})")
+
+
+def seconds_of(text: str) -> float:
+    """How many seconds ``8d``, ``36h`` or ``90min`` are. Raises ``typer.BadParameter``."""
+    found = DURATION.fullmatch(text.strip())
+    if found is None:
+        raise typer.BadParameter(
+            f"{text[:60]!r} is no span of time: a number and one of {', '.join(UNITS)}, as in 8d"
+        )
+    return float(found[1]) * UNITS[found[2]]
 
 
 def window_of(since: str, until: str) -> Window:

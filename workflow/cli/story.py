@@ -17,12 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from workflow.assembly import ARCHIVES
 from workflow.cli.options import DATA_DIR, INCOMPLETE
-from workflow.cli.place import view_of
+from workflow.cli.place import made, view_of
 from workflow.cli.words import moment, say, size, span
 from workflow.errors import ConfigurationError, WorkFailedError
 from workflow.ports.clock import Clock
+from workflow.viewing import ARCHIVES
 
 NAME: Final = "gardeners"
 CONTROL, MEMBER, NEWCOMER = "control", "ana", "ben"
@@ -176,7 +176,7 @@ class Story:
     async def _keep(self) -> Kept:
         """The control node imports, archives, seeds and announces."""
         node = self._nodes[CONTROL]
-        self._folder.mkdir(parents=True, exist_ok=True)
+        made(self._folder)
         say(f"{CONTROL} creates a community, and imports what it said until now.\n")
         created = await node.do("community", "create", NAME)
         self._id = created.split()[-1]

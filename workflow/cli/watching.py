@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from workflow.cli.asking import EVERY, EVERY_REMOTE
 from workflow.cli.progress import progress
 from workflow.cli.words import say_event, size
 
@@ -14,10 +15,6 @@ if TYPE_CHECKING:
 Look = Mapping[str, Any]
 """What ``workflow.status.Snapshot`` says, as plain values."""
 
-EVERY: Final = 0.1
-"""Seconds between two looks at a node of our own."""
-EVERY_REMOTE: Final = 0.5
-"""Seconds between two looks at somebody else's, which cost a row each."""
 RESTED: Final = 5.0
 """Seconds at rest after which nothing more is expected: what was sent may be on its way."""
 
@@ -42,6 +39,7 @@ async def watch(
     from workflow.errors import WorkFailedError  # noqa: PLC0415
 
     every = EVERY if asking.is_own else EVERY_REMOTE
+
     loop = asyncio.get_running_loop()
     changed_at, before = loop.time(), None
     with progress(label) as told:

@@ -9,20 +9,30 @@ from typing import TYPE_CHECKING, Any, Final
 
 from workflow.cli.applications import AppName, load_app
 from workflow.cli.instances import in_prospect, why_of_instance
-from workflow.cli.looking import NOBODY
 from workflow.cli.options import AsJson, CommunityName, DataDir
 from workflow.cli.place import find, view_of
-from workflow.cli.words import hanging, relative, say, say_json, step_data, step_line, when
+from workflow.cli.standing import NOBODY, in_words
+from workflow.cli.words import (
+    hanging,
+    note,
+    relative,
+    say,
+    say_json,
+    step_data,
+    step_line,
+    unsaved_key,
+    when,
+)
 
 if TYPE_CHECKING:
     from states.community import Facts, State
     from states.instance import Instance
     from states.lifecycle import Setback
-    from workflow.assembly import View
     from workflow.engine.outlook import Prospect
     from workflow.engine.rows import Recorded
-    from workflow.ports.records import Community
     from workflow.ports.work import Transaction
+    from workflow.status import Standing
+    from workflow.viewing import View
 
 STEPS: Final = 1000
 SHOWN: Final = 5
@@ -32,11 +42,15 @@ SHOWN: Final = 5
 class Reasons:
     """Everything that ``why`` tells, read at one moment. Times are seconds (UTC epoch)."""
 
-    community: Community
-    instance: Instance[State]
-    facts: Facts
+    standing: Standing
     steps: list[Recorded]
     refusals: Mapping[str, int]
+    is_key_saved: bool = True
+
+    @property
+    def instance(self) -> Instance[State]:
+        """The state, and when it is looked at again."""
+        return self.standing.instance
 
     @property
     def since(self) -> float | None:
@@ -50,9 +64,9 @@ def why(
 ) -> None:
     """Tell why a community stands where it stands.
 
-    Its last steps, its last error, what every guard says now, and what is next.
-    Guards are asked about what the journal says now. What is live is known to the running process
-    alone; it is taken from the community's last step.
+    Its state, condition, last error and choice, its last steps, what every guard says now, what is
+    next, and when. Guards are asked about what the journal says now. What is live is known to the
+    running process alone; it is taken from the community's last step.
     """
     if own := load_app(app):
         why_of_instance(own, data_dir, community, as_json=as_json)
@@ -68,19 +82,22 @@ def why(
     _say_steps(reasons)
     _say_failures(reasons.instance.setbacks, now)
     _say_refusals(reasons.refusals)
-    _say_guards(reasons.facts)
+    _say_guards(reasons.standing.facts)
     _say_prospects(reasons, now)
+    if not reasons.is_key_saved:
+        note(unsaved_key(reasons.standing.community.name))
 
 
 def _read(view: View, tx: Transaction, text: str) -> Reasons:
     from workflow.engine.history import steps_of  # noqa: PLC0415 - loads the tables.
-    from workflow.engine.rows import load  # noqa: PLC0415
+    from workflow.status import key_is_saved, standings  # noqa: PLC0415
 
     known = find(view, tx, text)
-    instance: Instance[State] = load(tx, view.community, known.id)
-    facts = view.tools.facts(tx, known.id)
-    steps = steps_of(tx, view.community.name, known.id, STEPS)
-    return Reasons(known, instance, facts, steps, view.tools.store.refusals(tx, known.id))
+    (standing,) = standings(tx, view.tools, [known])
+    steps = steps_of(tx, "community", known.id, STEPS)
+    refusals = view.tools.store.refusals(tx, known.id)
+    is_key_saved = key_is_saved(tx, view.tools, standing.facts, known.id)
+    return Reasons(standing, steps, refusals, is_key_saved)
 
 
 def guards(facts: Facts) -> dict[str, tuple[bool, str]]:
@@ -103,16 +120,24 @@ def _say_state(reasons: Reasons, view: View, now: float) -> None:
     from states import COMMUNITY  # noqa: PLC0415 - loads the tables.
     from states.community import is_control_node  # noqa: PLC0415
 
-    state, since = reasons.instance.state, reasons.since
-    role = "the control node" if is_control_node(reasons.facts) else "a member"
-    say(f"{reasons.community.name}\n  {reasons.community.id}")
+    standing, state, since = reasons.standing, reasons.instance.state, reasons.since
+    role = "the control node" if is_control_node(standing.facts) else "a member"
+    say(f"{standing.community.name}\n  {standing.community.id}")
     entered = f" since {when(since, now)}" if since is not None else ""
     say(hanging("  ", f"It is {role}, {state.value}{entered}."))
     if not COMMUNITY.waits(state):
         say(f"  Its action is {COMMUNITY.acts[state].value}, started {_times(reasons.instance)}.")
-    if reasons.community.condition:
-        say(hanging("  Condition: ", reasons.community.condition))
     say(hanging("  ", f"Held by {view.holder}." if view.holder else f"{NOBODY.capitalize()}."))
+    due_at = reasons.instance.due_at
+    rows = {
+        "condition": standing.community.condition or "none",
+        "last error": reasons.instance.reason or "none",
+        "archives": in_words(standing.holding),
+        "chosen": standing.choice.words,
+        "next due": "not by itself" if due_at is None else when(due_at, now),
+    }
+    for label, text in rows.items():
+        say(hanging(f"  {label:<10} ", text))
 
 
 def _times(instance: Instance[State]) -> str:
@@ -158,7 +183,7 @@ def _say_prospects(reasons: Reasons, now: float) -> None:
     if instance.due_at is not None and instance.attempts:
         say(f"  Its action is started again {when(instance.due_at, now)}.")
         return
-    seen = prospects(instance, reasons.facts, now)
+    seen = prospects(instance, reasons.standing.facts, now)
     if not seen:
         say("  Its action answers, or fails and is tried again." if not instance.answered
             else "  Nothing by itself: it waits for switched_on.")  # fmt: skip
@@ -169,18 +194,24 @@ def _say_prospects(reasons: Reasons, now: float) -> None:
 
 def _as_json(reasons: Reasons, now: float) -> dict[str, Any]:
     instance = reasons.instance
+    standing = reasons.standing
     return {
-        "id": reasons.community.id,
-        "name": reasons.community.name,
+        "id": standing.community.id,
+        "name": standing.community.name,
         "state": instance.state.value,
         "since": reasons.since,
         "attempts": instance.attempts,
         "due_at": instance.due_at,
-        "condition": reasons.community.condition,
+        "condition": standing.community.condition,
+        "last_error": instance.reason,
+        "chosen": standing.choice.words,
+        "holding": asdict(standing.holding),
+        "is_live": standing.facts.torrent_is_live,
         "refusals": dict(reasons.refusals),
+        "is_key_saved": reasons.is_key_saved,
         "is_live_known": "as recorded at the last step",
         "steps": [step_data(step) for step in reasons.steps[-SHOWN:]],
         "setbacks": [asdict(one) for one in instance.setbacks],
-        "guards": {name: holds for name, (holds, _) in guards(reasons.facts).items()},
-        "next": [asdict(one) for one in prospects(instance, reasons.facts, now)],
+        "guards": {name: holds for name, (holds, _) in guards(standing.facts).items()},
+        "next": [asdict(one) for one in prospects(instance, standing.facts, now)],
     }

@@ -9,6 +9,7 @@ import textwrap
 from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import UTC, datetime
+from shlex import quote
 from typing import TYPE_CHECKING, Any, Final
 
 from workflow.chat.plain import escaped, safe
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
     from workflow.engine.rows import Recorded
 
 WIDEST: Final = 100
-PATH_WIDTH: Final = 42
-"""Columns that a path takes at most."""
+PATH_WIDTH: Final = 36
+"""Columns that a path takes at most in a table."""
 UNITS: Final = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
@@ -35,7 +36,7 @@ def say_as_is(text: str) -> None:
 
 def note(text: str) -> None:
     """Tell the person at the terminal something that is not data."""
-    print(_safe(text), file=sys.stderr, flush=True)
+    print(broken(_safe(text)), file=sys.stderr, flush=True)
 
 
 def say_json(value: object) -> None:
@@ -57,12 +58,32 @@ def width() -> int:
     return min(WIDEST, shutil.get_terminal_size((80, 24)).columns)
 
 
+def broken(text: str) -> str:
+    """For stderr: long lines broken between words, where a terminal would break them anywhere.
+
+    Into a file or a pipe each goes whole, so that it can be searched.
+    """
+    if not sys.stderr.isatty():
+        return text
+    return "\n".join(
+        line if len(line) <= width() else hanging("", line) for line in text.split("\n")
+    )
+
+
 def hanging(first: str, text: str) -> str:
     """``text`` behind ``first``, its further lines under its first one."""
     wrapped = textwrap.wrap(
         text, max(20, width() - len(first)), break_long_words=False, break_on_hyphens=False
     )
     return ("\n" + " " * len(first)).join([first + (wrapped or [""])[0], *wrapped[1:]])
+
+
+def unsaved_key(name: str) -> str:
+    """How to save a key that is nowhere else; the command stands on a line of its own."""
+    return (
+        f"{name}: its private key exists only here. Save it before anything else:\n"
+        f"  community-archives community export-key {quote(name)} --out {quote(name + '.key')}"
+    )
 
 
 def moment(at: float) -> str:
@@ -101,10 +122,11 @@ def when(at: float, now: float) -> str:
     return f"{moment(at)} ({relative(at, now)})"
 
 
-def path(state: State, *, is_control_node: bool) -> str:
-    """``idle → creating → [SEEDING] → announcing``: the way through the states, and where it is.
+def path(state: State, *, is_control_node: bool, within: int = PATH_WIDTH) -> str:
+    """``idle → creating → NOW seeding → announcing``: the way through the states, and where it is.
 
-    A member's way is longer; as much of it is shown as fits.
+    That is said by a word: capitals and brackets are not heard. A member's way is longer; as much
+    of it is shown as fits.
     """
     from states import COMMUNITY  # noqa: PLC0415 - the tables take time to load.
     from states.community import State  # noqa: PLC0415
@@ -113,10 +135,12 @@ def path(state: State, *, is_control_node: bool) -> str:
     way = COMMUNITY.main_path if is_control_node else member
     if state not in way:
         way = next((other for other in (COMMUNITY.main_path, member) if state in other), (state,))
-    names = [f"[{one.value.upper()}]" if one is state else str(one.value) for one in way]
+    names = [f"NOW {one.value}" if one is state else str(one.value) for one in way]
+    if len(wide := " → ".join(names)) <= within:
+        return wide
     here = way.index(state)
     first, last = 0, len(names)
-    while len(shown := " → ".join(_cut(names, first, last))) > PATH_WIDTH:
+    while len(shown := "→".join(_cut(names, first, last))) > within:
         if here - first > last - 1 - here:
             first += 1
         else:

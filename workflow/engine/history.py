@@ -57,6 +57,13 @@ def remembered(tx: Transaction, key: str, make: Callable[[], str]) -> str:
     return value
 
 
+def remember(tx: Transaction, key: str, value: str) -> str:
+    """Another value from now on; returns the one before, empty when there was none."""
+    row = tx.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+    tx.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+    return str(row[0]) if row else ""
+
+
 def counts(tx: Transaction, lifecycle: str) -> dict[str, int]:
     """How many instances are in which state, by the state's name."""
     rows = tx.execute(

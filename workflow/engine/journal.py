@@ -8,22 +8,21 @@ committed survives the loss of power.
 
 from __future__ import annotations
 
-import asyncio
 import queue
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeVar, cast
-
-from loguru import logger
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from workflow.engine.migrations import migrate
 from workflow.errors import JournalDamagedError, JournalForeignError
 from workflow.ports.work import Migration, Transaction
+
+if TYPE_CHECKING:
+    import asyncio
 
 T = TypeVar("T")
 Query = Callable[[Transaction], T]
@@ -57,7 +56,8 @@ def no_probe(_: str) -> None:
 class Journal:
     """The database of one data directory, opened for writing.
 
-    ``path`` may be ``":memory:"``. Raises ``JournalForeignError``, ``JournalNewerError`` or
+    ``path`` may be ``":memory:"``. ``kept`` is where the journal of before was copied to, when this
+    one was brought up to date. Raises ``JournalForeignError``, ``JournalNewerError`` or
     ``JournalDamagedError`` when the file is not a sound journal of this version or an older one.
     """
 
@@ -72,7 +72,7 @@ class Journal:
         self._connection = connect(path)
         try:
             identify(self._connection, str(path))
-            migrate(self._connection, migrations, str(path))
+            self.kept = migrate(self._connection, migrations, str(path))
         except BaseException:
             self._connection.close()
             raise
@@ -85,6 +85,8 @@ class Journal:
         An exception of the query undoes what it wrote and nothing else. Raises
         ``JournalClosedError`` when the journal is closed first.
         """
+        import asyncio  # noqa: PLC0415 - who only reads needs no loop.
+
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
 
@@ -109,6 +111,8 @@ class Journal:
 
     def run_blocking(self, query: Query[T]) -> T:
         """The same for callers without an event loop."""
+        from concurrent.futures import Future  # noqa: PLC0415
+
         future: Future[T] = Future()
 
         def deliver(result: object, error: BaseException | None) -> None:
@@ -176,6 +180,8 @@ class Journal:
         except sqlite3.Error as error:
             with suppress(sqlite3.Error):
                 connection.execute("ROLLBACK")
+            from loguru import logger  # noqa: PLC0415
+
             logger.warning("nothing of {} pieces of work was committed: {}", len(batch), error)
             for job in batch:
                 job.deliver(None, error)

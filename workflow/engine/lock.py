@@ -6,12 +6,11 @@ whatever means. What stands in the file beside it only tells people who it was.
 
 from __future__ import annotations
 
+import fcntl
 import os
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
-
-from filelock import FileLock, Timeout
 
 from workflow.errors import DataDirectoryError, DirectoryLockedError
 
@@ -25,6 +24,8 @@ class DirectoryLock:
     """Held from construction to ``release``. Raises ``DirectoryLockedError`` with the holder."""
 
     def __init__(self, directory: Path, what: str) -> None:
+        from filelock import FileLock, Timeout  # noqa: PLC0415 - who only asks does not need it.
+
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock = FileLock(directory / LOCK)
@@ -76,10 +77,9 @@ def is_held(directory: Path) -> bool:
     """True when some process holds the directory now."""
     if not (directory / LOCK).exists():
         return False
-    lock = FileLock(directory / LOCK)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        return True
-    lock.release()
+    with (directory / LOCK).open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # Let go when the file is closed.
+        except BlockingIOError:
+            return True
     return False

@@ -1,33 +1,46 @@
 """The schema grows by numbered migrations, each applied once, in one transaction with its number.
 
 Components (the engine, the store of an application) have migrations of their own in the same file.
+A journal that was in use is copied beside itself before anything in it changes.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Final
 
+from loguru import logger
+
+from workflow.engine.copying import copy_database
 from workflow.errors import JournalForeignError, JournalNewerError, JournalWriteError
 from workflow.ports.work import Migration
 
 
-def migrate(connection: sqlite3.Connection, migrations: Sequence[Migration], place: str) -> None:
-    """Bring the schema up to date.
+def migrate(
+    connection: sqlite3.Connection, migrations: Sequence[Migration], place: str
+) -> Path | None:
+    """Bring the schema up to date; returns where the journal of before is kept, if there was one.
 
     Raises ``JournalNewerError`` when it is ahead of this program, and ``JournalForeignError`` when
-    it has tables of a component that is not among these: another application's.
+    it has tables of a component that is not among these, another application's: then nothing was
+    changed, and nothing copied.
 
     Everything happens in one transaction: a crash leaves the old schema or the new one, and so
     does a statement that fails, with ``JournalWriteError``.
     """
     try:
+        before = _versions(connection)
+        refuse_others(before, migrations, place)
+        _refuse_newer(before, migrations, place)
+        is_older = any(one.number > before.get(one.component, 0) for one in migrations)
+        kept = _keep_copy(connection, before, Path(place)) if before and is_older else None
         connection.execute("BEGIN IMMEDIATE")
-        _apply(connection, migrations, place)
+        _apply(connection, migrations)
         connection.execute("COMMIT")
-    except sqlite3.Error as error:
+    except (sqlite3.Error, OSError) as error:
         _undo(connection)
         raise JournalWriteError(
             f"the schema could not be brought up to date: {error}", place=place
@@ -35,14 +48,21 @@ def migrate(connection: sqlite3.Connection, migrations: Sequence[Migration], pla
     except BaseException:
         _undo(connection)
         raise
+    if kept is not None:
+        logger.info("the journal was brought up to date; the one of before is {}", kept)
+    return kept
 
 
-def _apply(connection: sqlite3.Connection, migrations: Sequence[Migration], place: str) -> None:
-    connection.execute(
-        "CREATE TABLE IF NOT EXISTS schema_version (component TEXT PRIMARY KEY, number INT)"
-    )
-    applied = dict(connection.execute("SELECT component, number FROM schema_version"))
-    refuse_others(applied, migrations, place)
+def _versions(connection: sqlite3.Connection) -> dict[str, int]:
+    """The version of each component's tables; none in a new file."""
+    if not connection.execute(
+        "SELECT 1 FROM sqlite_master WHERE name = 'schema_version'"
+    ).fetchone():
+        return {}
+    return dict(connection.execute("SELECT component, number FROM schema_version"))
+
+
+def _refuse_newer(applied: Mapping[str, int], migrations: Sequence[Migration], place: str) -> None:
     for component, newest in newest_numbers(migrations).items():
         if applied.get(component, 0) > newest:
             raise JournalNewerError(
@@ -50,6 +70,24 @@ def _apply(connection: sqlite3.Connection, migrations: Sequence[Migration], plac
                 f"this program knows version {newest}",
                 place=place,
             )
+
+
+def _keep_copy(
+    connection: sqlite3.Connection, versions: Mapping[str, int], journal: Path
+) -> Path | None:
+    """Copy the journal beside itself, named for its versions: ``....engine-1.store-1``."""
+    if not journal.is_file():  # In memory.
+        return None
+    name = ".".join([journal.name, *(f"{one}-{versions[one]}" for one in sorted(versions))])
+    copy_database(connection, journal.with_name(name))
+    return journal.with_name(name)
+
+
+def _apply(connection: sqlite3.Connection, migrations: Sequence[Migration]) -> None:
+    connection.execute(
+        "CREATE TABLE IF NOT EXISTS schema_version (component TEXT PRIMARY KEY, number INT)"
+    )
+    applied = _versions(connection)
     for migration in migrations:
         if migration.number > applied.get(migration.component, 0):
             for statement in migration.statements:

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar, cast
 
+from workflow.engine.copying import check_copy, copy_database
 from workflow.engine.journal import APPLICATION_ID, connect
 from workflow.engine.migrations import newest_numbers, refuse_others
 from workflow.errors import (
@@ -29,7 +30,8 @@ from workflow.ports.work import Migration, Transaction
 T = TypeVar("T")
 
 LAST_FACTS: Final = (
-    "SELECT facts FROM history WHERE lifecycle = ? AND id = ? ORDER BY seq DESC LIMIT 1"
+    "SELECT h.id, h.facts FROM json_each(?2) asked JOIN history h ON h.seq ="
+    " (SELECT max(seq) FROM history WHERE lifecycle = ?1 AND id = asked.value)"
 )
 
 
@@ -90,6 +92,23 @@ class ReadOnlyJournal:
                 f"the database cannot be read: {error}", place=str(self._path)
             ) from error
 
+    def copy_to(self, target: Path) -> None:
+        """Copy the journal, as it is at this moment, into a new file, and read that through.
+
+        Raises ``JournalDamagedError``, and ``DataDirectoryError`` when it cannot be written.
+        """
+        try:
+            copy_database(self._connection, target)
+        except sqlite3.OperationalError as error:
+            raise DataDirectoryError(
+                f"the journal cannot be copied: {error}", place=str(target)
+            ) from error
+        except sqlite3.Error as error:
+            raise JournalDamagedError(
+                f"the database cannot be read: {error}", place=str(self._path)
+            ) from error
+        check_copy(target, APPLICATION_ID)
+
     def close(self) -> None:
         """Close the file; calling it again does nothing."""
         self._connection.close()
@@ -129,7 +148,9 @@ def kept(tx: Transaction, key: str) -> str:
     return str(row[0]) if row else ""
 
 
-def recorded_facts(tx: Transaction, lifecycle: str, id: str) -> dict[str, Any]:
-    """The facts of the newest step of an instance that differ from their defaults."""
-    row = tx.execute(LAST_FACTS, (lifecycle, id)).fetchone()
-    return dict(json.loads(str(row[0]))) if row else {}
+def recorded_facts(
+    tx: Transaction, lifecycle: str, ids: Sequence[str]
+) -> dict[str, dict[str, Any]]:
+    """By the instances' ids, those facts of their newest steps that differ from the defaults."""
+    rows = tx.execute(LAST_FACTS, (lifecycle, json.dumps(ids))).fetchall()
+    return {str(id): dict(json.loads(str(facts))) for id, facts in rows}

@@ -140,6 +140,10 @@ class Carrier(Protocol):
     def traffic(self, locator: str) -> Traffic | None:
         """What moves at this moment; None for what is neither offered nor being fetched."""
 
+    @property
+    def address(self) -> str:
+        """Where a process on this machine reaches this one, as "ip:port"; empty for nowhere."""
+
     def peers(self, locator: str) -> tuple[Peer, ...]:
         """Who is connected for it at this moment; nobody if it is neither offered nor fetched."""
 

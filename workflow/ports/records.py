@@ -17,6 +17,9 @@ from workflow.errors import ChoiceRefusedError
 UNSIGNED_LINK: Final = "an unsigned link was followed"
 """The condition of a community whose archives nobody has signed for yet."""
 
+RESTORED: Final = "restored from a backup"
+"""The condition of a community whose control node was restored, and is another device now."""
+
 
 @dataclass(frozen=True, slots=True)
 class Community:
@@ -135,6 +138,27 @@ class ArchiveState:
     is_locked: bool
     state: str
     messages: int
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """How much of a community's newest history is here, counted from rows; nothing is read.
+
+    Of its ``archives``, ``chosen`` are wanted. ``here`` are on this disk, and of these
+    ``imported`` are done with; ``locked`` wait for a key and ``quarantined`` were put aside.
+    """
+
+    archives: int = 0
+    chosen: int = 0
+    here: int = 0
+    imported: int = 0
+    locked: int = 0
+    quarantined: int = 0
+
+    @property
+    def is_complete(self) -> bool:
+        """Nothing that was chosen is missing."""
+        return self.imported >= self.chosen
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from workflow.archive.codec import Filling
@@ -17,6 +17,7 @@ from workflow.ports.records import (
     Choice,
     Community,
     Generation,
+    Holding,
     Link,
     Page,
     Place,
@@ -73,6 +74,12 @@ class Store(Protocol):
 
     def set_catch_up_deadline(self, tx: Transaction, community: str, deadline: float) -> None:
         """Until when archives wait for what was missed."""
+
+    def set_key_saved(self, tx: Transaction, community: str, key: bytes) -> None:
+        """A person has the private key of this public key (33 bytes) in another place, too."""
+
+    def key_is_saved(self, tx: Transaction, community: str) -> bool:
+        """True when a person has the present control key in another place, too."""
 
     def set_encrypted(self, tx: Transaction, community: str, *, is_encrypted: bool) -> None:
         """From now on archives are written for the holders of the community's key, or for all."""
@@ -204,6 +211,9 @@ class Store(Protocol):
     def candidate(self, tx: Transaction, community: str) -> Generation | None:
         """The generation that is being downloaded."""
 
+    def generations(self, tx: Transaction, community: str) -> list[Generation]:
+        """All generations that there ever were, oldest first."""
+
     def next_generation(self, tx: Transaction, community: str) -> int:
         """The number that the next generation will have."""
 
@@ -283,6 +293,9 @@ class Store(Protocol):
 
     def archive_states(self, tx: Transaction, community: str) -> list[ArchiveState]:
         """How far every archive of the newest lineage has come, by offset."""
+
+    def holdings(self, tx: Transaction, communities: Sequence[str]) -> dict[str, Holding]:
+        """How much of each community's newest lineage is here; none where there is no archive."""
 
     def imports(self, tx: Transaction, community: str) -> tuple[int, int]:
         """How many archives of the newest lineage are done with, and how many on their way.

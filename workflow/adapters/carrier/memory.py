@@ -16,8 +16,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from loguru import logger
-
 from workflow.adapters.carrier import pieces
 from workflow.adapters.carrier.seen import Seen
 from workflow.adapters.carrier.threads import Threads
@@ -235,6 +233,11 @@ class MemoryCarrier:
             return None
         return offer
 
+    @property
+    def address(self) -> str:
+        """Nobody has an address here."""
+        return ""
+
     def traffic(self, locator: str) -> Traffic | None:
         """Bytes of what is fetched, or of what is offered; nothing here has a rate."""
         others = len(self._others(locator))
@@ -309,6 +312,8 @@ class MemoryCarrier:
             if offer is None or offer.trouble:
                 return
             offer.trouble = trouble
+        from loguru import logger  # noqa: PLC0415
+
         logger.warning("{} is no longer offered: {}", locator, trouble)
         self._tell(locator)
 
@@ -363,6 +368,8 @@ class _Search:
     def distrust(self, offer: Offer) -> None:
         """Ask this one no more: what it sent was not what its locator names."""
         self._distrusted.add(offer)
+        from loguru import logger  # noqa: PLC0415
+
         logger.warning("a peer sent what does not belong to {}", self._locator)
 
     def succeeded(self) -> None:

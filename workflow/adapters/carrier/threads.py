@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    import asyncio
 
 T = TypeVar("T")
 
@@ -23,6 +25,8 @@ class Threads:
 
     async def run(self, function: Callable[[], T], *also: Threads) -> T:
         """Run blocking work; even when cancelled, this returns only after the thread has ended."""
+        import asyncio  # noqa: PLC0415 - who only looks needs none.
+
         future = asyncio.get_running_loop().run_in_executor(None, function)
         counters = (self, *self._also, *also)
         for counter in counters:
@@ -42,5 +46,7 @@ class Threads:
 
     async def ended(self) -> None:
         """Return when those that are under way now have ended."""
+        import asyncio  # noqa: PLC0415
+
         if self._futures:
             await asyncio.wait(tuple(self._futures))

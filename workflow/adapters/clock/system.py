@@ -16,15 +16,15 @@ INFO; who shows INFO of everything will want to set that logger to WARNING.
 
 from __future__ import annotations
 
-import asyncio
 import math
 import time
 from datetime import UTC, datetime
-from typing import Final
-
-from loguru import logger
+from typing import TYPE_CHECKING, Final
 
 from workflow.ports.clock import Sweep, Ticker
+
+if TYPE_CHECKING:
+    import asyncio
 
 LONGEST_PERIOD: Final = 15.0
 """Seconds between two sweeps at the most, whatever is asked for: so long may a jump hold us up."""
@@ -39,6 +39,8 @@ class SystemClock:
 
     async def sleep(self, seconds: float) -> None:
         """Return after this many seconds; a jump of the wall clock changes nothing."""
+        import asyncio  # noqa: PLC0415 - who only asks the time needs none.
+
         await asyncio.sleep(max(0.0, seconds))
 
     def drive(self, sweep: Sweep, at_most: float) -> Ticker:
@@ -50,6 +52,8 @@ class _Driven:
     """One sweep, one scheduler, one job."""
 
     def __init__(self, sweep: Sweep, period: float) -> None:
+        import asyncio  # noqa: PLC0415
+
         self._sweep = sweep
         self._period = period
         self._loop = asyncio.get_running_loop()
@@ -81,6 +85,8 @@ class _Driven:
 
     async def stop(self) -> None:
         """Sweep no more; returns when a running sweep has ended, at once if that one asks."""
+        import asyncio  # noqa: PLC0415
+
         if not self._is_stopped:
             self._is_stopped = True
             self._timer.cancel()
@@ -104,6 +110,8 @@ class _Driven:
         try:
             due = await self._sweep()
         except Exception as error:  # noqa: BLE001 - no sweep's failure ends the drive.
+            from loguru import logger  # noqa: PLC0415
+
             logger.opt(exception=error).error("a sweep failed; again in {} s", self._period)
             due = None
         finally:

@@ -19,13 +19,6 @@ from enum import Enum
 from typing import Final
 
 from coincurve import PrivateKey
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import (
-    PrivateFormat,
-    load_pem_private_key,
-    pkcs12,
-)
 
 from workflow.adapters.keys.secp256k1 import PRIVATE_BYTES, private_key_of
 from workflow.errors import KeyFileError
@@ -95,6 +88,9 @@ def key_in(text: bytes, secret: bytes | None = None) -> PrivateKey | Refusal:
         return Refusal.NO_KEY
     if digits := DIGITS.fullmatch(text.strip()):
         return private_key_of(bytes.fromhex(digits[1].decode())) or Refusal.NO_KEY
+    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415 - as the next: slow to load.
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key  # noqa: PLC0415
+
     try:
         loaded = load_pem_private_key(text, secret)
     except TypeError:  # Encrypted; an empty passphrase is none, too.
@@ -120,6 +116,10 @@ def encrypted(key: PrivateKey, passphrase: Passphrase) -> bytes | Refusal:
 
     Raises nothing but what ``passphrase`` raises.
     """
+    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415 - as all here: slow to load.
+    from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415
+    from cryptography.hazmat.primitives.serialization import PrivateFormat, pkcs12  # noqa: PLC0415
+
     secret = passphrase()
     number = ec.derive_private_key(int.from_bytes(key.secret), ec.SECP256K1())
     builder = PrivateFormat.PKCS12.encryption_builder().kdf_rounds(ROUNDS).hmac_hash(SHA256())

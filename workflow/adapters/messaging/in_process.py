@@ -12,18 +12,18 @@ Faults may be exchanged at any time (``network.faults = ...``).
 
 from __future__ import annotations
 
-import asyncio
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import Final
-
-from loguru import logger
+from typing import TYPE_CHECKING, Final
 
 from workflow.errors import MessagingError
 from workflow.ports.clock import Clock
 from workflow.ports.messaging import RETENTION, Received, Receiver
+
+if TYPE_CHECKING:
+    import asyncio
 
 REDELIVER_AFTER: Final = 10.0
 """Seconds until a receiver that raised gets the delivery again."""
@@ -155,6 +155,8 @@ class MessageNetwork:
             raise MessagingError("the network did not take the message", place=channel)
 
     def _send(self, member: _Member, message: Received, delay: float) -> None:
+        import asyncio  # noqa: PLC0415 - who only looks sends nothing.
+
         task = asyncio.get_running_loop().create_task(self._deliver(member, message, delay))
         member.deliveries.add(task)
         task.add_done_callback(member.deliveries.discard)
@@ -170,6 +172,8 @@ class MessageNetwork:
             try:
                 await member.receive(message)
             except Exception as error:  # noqa: BLE001 - the receiver's failure, not the network's.
+                from loguru import logger  # noqa: PLC0415
+
                 logger.warning("{} did not take a message: {!r}", member.name, error)
             else:
                 return
@@ -236,6 +240,8 @@ class InProcessMessaging:
 
     async def close(self) -> None:
         """Disconnect; deliveries under way are cancelled and have ended when this returns."""
+        import asyncio  # noqa: PLC0415
+
         own = asyncio.current_task()  # A receiver may close its own connection.
         under_way = [task for task in self._cut_off() if task is not own]
         for task in under_way:

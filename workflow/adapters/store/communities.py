@@ -152,6 +152,17 @@ class SqliteCommunities:
         """Until when archives wait for what was missed."""
         tx.execute("UPDATE community SET catch_up_deadline = ? WHERE id = ?", (deadline, community))
 
+    def set_key_saved(self, tx: Transaction, community: str, key: bytes) -> None:
+        """A person has the private key of this public key (33 bytes) in another place, too."""
+        tx.execute("UPDATE community SET saved_key = ? WHERE id = ?", (key, community))
+
+    def key_is_saved(self, tx: Transaction, community: str) -> bool:
+        """True when a person has the present control key in another place, too."""
+        row = tx.execute(
+            "SELECT saved_key IS control_key FROM community WHERE id = ?", (community,)
+        ).fetchone()
+        return bool(row and row[0])
+
     def set_encrypted(self, tx: Transaction, community: str, *, is_encrypted: bool) -> None:
         """From now on archives are written for the holders of the community's key, or for all."""
         tx.execute("UPDATE community SET is_encrypted = ? WHERE id = ?", (is_encrypted, community))

@@ -168,4 +168,6 @@ STORE: Final = (
             """,
         ),
     ),
+    # The public key whose private key a person is known to have saved elsewhere.
+    Migration("store", 2, ("ALTER TABLE community ADD COLUMN saved_key BLOB",)),
 )

@@ -87,6 +87,11 @@ class BitTorrentCarrier:
         return self._session.port
 
     @property
+    def address(self) -> str:
+        """Where a process on this machine reaches this one while it is open, as "ip:port"."""
+        return self._settings.reached_at(self.port)
+
+    @property
     def downloaded(self) -> int:
         """Bytes that came for fetches which have ended: pieces, metadata, and the protocol."""
         return self._session.downloaded

@@ -19,6 +19,7 @@ TRACKERS: Final = (
 """The trackers of status-go's links."""
 
 LOOPBACK: Final = "127.0.0.1"
+IPV6: Final = 6
 MAX_PORT: Final = 65_535
 
 
@@ -94,6 +95,13 @@ class Settings:
         if self.interface:
             return (self.interface,)
         return (LOOPBACK,) if self.network is Network.LOCAL else ("0.0.0.0", "::")  # noqa: S104
+
+    def reached_at(self, port: int) -> str:
+        """Where a process on this machine reaches who listens on this port, as "ip:port"."""
+        interface = ipaddress.ip_address(self.interface or LOOPBACK)
+        if interface.is_unspecified:
+            interface = ipaddress.ip_address("::1" if interface.version == IPV6 else LOOPBACK)
+        return f"[{interface}]:{port}" if interface.version == IPV6 else f"{interface}:{port}"
 
     @property
     def is_on_loopback(self) -> bool:
