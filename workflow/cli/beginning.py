@@ -256,6 +256,7 @@ def _say_what_is_next(data_dir: Path, settings: Settings, own: str, *, is_follow
         _say_step("community-archives join ANNOUNCEMENT --name NAME", "to follow one")
     if settings.network is not Reach.LOCAL and (port := settings.listen.rpartition(":")[2]) != "0":
         say(hanging("  * ", f"let port {port} through your firewall, TCP and UDP"))
+        _say_step("community-archives doctor", "see whether port, trackers and disk are well")
     _say_step("community-archives run", "keep and offer archives until Ctrl-C")
     _say_step("community-archives status", "see where every community stands")
 
