@@ -246,7 +246,7 @@ class _Saving:
         had = self._had.get(path, ()) if content.data.is_file() else ()
         # What has no hash to be compared with is copied each time.
         known = info.data_length if info else 0
-        had = [(start, min(end, known)) for start, end in had if start < known]
+        had = tuple((start, min(end, known)) for start, end in had if start < known)
         content.data.parent.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
         copy_runs(source, content.data, there[-1][1], without(there, had), self._tell_copied)
         return [_Part(path, there[-1][1], tuple(there), info)]
