@@ -37,8 +37,8 @@ test: $(STAMP) ## all tests on all cores, then the two coverage gates
 	$(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report= --cov-fail-under=0 $(ARGS)
 	@echo "Coverage of the whole:"
 	@$(BIN)/coverage report
-	@echo "Coverage of states and workflow/archive, where everything must be covered:"
-	@$(BIN)/coverage report --include='states/*,workflow/archive/*' --fail-under=100
+	@echo "Coverage of states, workflow/archive and workflow/waku, where everything must be covered:"
+	@$(BIN)/coverage report --include='states/*,workflow/archive/*,workflow/waku/*' --fail-under=100
 
 lint: $(STAMP) ## ruff: rules and format
 	$(BIN)/ruff check .

@@ -1,7 +1,8 @@
 """Makes it happen: a durable runner for lifecycles, and the archives of chat communities on it.
 
 What an application needs is here, loaded when it is first asked for: ``open_node``, what a node
-takes and gives, and the shipped adapters that it has by default. For callers without an event loop
+takes and gives, and the shipped adapters that it has by default; ``open_app`` runs an application
+of one's own, whose author finds more in ``workflow.application``. For callers without an event loop
 there is ``workflow.blocking``, for tests ``workflow.testing``.
 """
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from workflow.adapters.messaging.local import LocalMessaging
     from workflow.adapters.store.facts import Timing
     from workflow.adapters.store.sqlite import SqliteStore
+    from workflow.application import Application, open_app
     from workflow.assembly import open_node
     from workflow.chat.post import Author, Post
     from workflow.engine.rows import Recorded
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from workflow.ports.records import Channel, Choice
 
 __all__ = [
+    "Application",
     "Author",
     "BitTorrentCarrier",
     "BitTorrentSettings",
@@ -46,12 +49,14 @@ __all__ = [
     "SqliteStore",
     "SystemClock",
     "Timing",
+    "open_app",
     "open_node",
 ]
 
 DISTRIBUTION: Final = "community-archives"
 
 HOMES: Final = {
+    "Application": "workflow.application",
     "Author": "workflow.chat.post",
     "BitTorrentCarrier": "workflow.adapters.carrier.bittorrent.carrier",
     "BitTorrentSettings": "workflow.adapters.carrier.bittorrent.settings:Settings",
@@ -67,6 +72,7 @@ HOMES: Final = {
     "SqliteStore": "workflow.adapters.store.sqlite",
     "SystemClock": "workflow.adapters.clock.system",
     "Timing": "workflow.adapters.store.facts",
+    "open_app": "workflow.application",
     "open_node": "workflow.assembly",
 }
 """Where each name is made, and what it is called there if not the same."""

@@ -41,6 +41,7 @@ CommunityArchivesError
 │   └── NoPeersError
 │       └── NoPeerSourceError
 └── MessagingError              the network of messages
+    └── MessageTooLongError
 
 ``workflow.ownership.ForeignPackageError`` stands beside it: it tells that 'states', with the root
 of this tree, is somebody else's.
@@ -354,3 +355,10 @@ class MessagingError(CommunityArchivesError):
     """The network of messages did not take or give a message."""
 
     code = "messaging"
+
+
+class MessageTooLongError(MessagingError):
+    """The nodes of the network would not take so long a message; none was sent."""
+
+    code = "message-too-long"
+    remedy = "Send less at once; or raise the limit, if every node on the way takes more."

@@ -15,7 +15,7 @@ from typing import Any, Final, cast
 from states.community import State, announce_due_since, is_control_node, link_is_wanted
 from workflow.actions.tools import Tools
 from workflow.ports.work import Transaction
-from workflow.status import Standing, standings
+from workflow.status import Standing, key_is_saved, standings
 
 DAY: Final = 86_400.0
 HOUR: Final = 3_600.0
@@ -88,7 +88,16 @@ def health_of(tx: Transaction, tools: Tools, max_age: float, *, is_held: bool) -
     for one in standings(tx, tools, known):
         if one.facts.is_meant_to_be_on:
             problems += of_a_community(one, now, max_age, is_held=is_held)
+            problems += _of_its_key(tx, tools, one)
     return Health(now, len(known), tuple(problems))
+
+
+def _of_its_key(tx: Transaction, tools: Tools, one: Standing) -> Iterator[Problem]:
+    """A private key that is nowhere else."""
+    known = one.community
+    if not key_is_saved(tx, tools, one.facts, known.id):
+        text = "its private key exists only here: save it by 'community export-key'"
+        yield Problem("key-not-saved", text, known.name, known.id)
 
 
 def of_the_clock(newest_step: float, now: float) -> Iterator[Problem]:

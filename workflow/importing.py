@@ -20,10 +20,11 @@ from workflow.chat import post as chat
 from workflow.chat.discord import export_files, read_export
 from workflow.chat.jsonl import Line, read_lines
 from workflow.chat.payload import archived
-from workflow.chat.post import Post, Problem, chat_id_of, clean, topic_of, unique_names
+from workflow.chat.post import Post, Problem, chat_id_of, clean, unique_names
 from workflow.errors import ExportInvalidError
 from workflow.ports.keys import Keys
 from workflow.ports.records import ArchiveState, Channel, Community
+from workflow.waku.chats import topic_of
 
 Item: TypeAlias = chat.Channel | Post | Line | Problem
 """What a source says, one thing after another: channels before their messages."""

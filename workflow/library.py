@@ -21,11 +21,13 @@ from workflow.engine.engine import Engine
 from workflow.engine.rows import Outcome, Request
 from workflow.engine.working import ended
 from workflow.errors import NotControlNodeError
+from workflow.health import MAX_AGE, Health, health_of
 from workflow.identity import public_key_of
 from workflow.importing import Batch, Before, Importer, ImportReport, Item, archived_weeks
 from workflow.jobs import Jobs
 from workflow.ports.records import Channel, Community, Place, StoredMessage
 from workflow.ports.work import Transaction
+from workflow.status import overview
 from workflow.stored import Pages
 
 
@@ -292,6 +294,16 @@ class Library:
                 lambda tx: self._store.set_archive_done(tx, instance, is_done=False),
             ),
         )
+
+    # -- all of it --------------------------------------------------------------------------------
+
+    async def overview(self) -> dict[str, tuple[bool, int | None]]:
+        """By the ids of all communities: whether it is live now, and how many peers it has."""
+        return await self.engine.run(lambda tx: overview(tx, self._tools))
+
+    async def health(self, max_age: float = MAX_AGE) -> Health:
+        """What is not as it should be, now; ``max_age`` is in seconds, as ``health_of`` has it."""
+        return await self.engine.run(lambda tx: health_of(tx, self._tools, max_age, is_held=True))
 
 
 class _GivenUpError(Exception):

@@ -23,7 +23,6 @@ from workflow.engine.engine import Engine
 from workflow.engine.rows import Outcome, Recorded, Request
 from workflow.engine.working import ended
 from workflow.errors import ChoiceRefusedError, NotControlNodeError
-from workflow.health import MAX_AGE, Health, health_of
 from workflow.identity import public_key_of
 from workflow.links import Links
 from workflow.overlays import counts_of_all, way_of
@@ -34,7 +33,6 @@ from workflow.status import (
     Snapshot,
     Status,
     out_of_step,
-    overview,
     snapshot_of,
     state_of,
     status_of,
@@ -331,14 +329,6 @@ class Node(Announcing):
     async def status(self, id: str) -> Status:
         """Where a community stands, and which guards hold now."""
         return await self.engine.run(lambda tx: status_of(tx, self._tools, id))
-
-    async def overview(self) -> dict[str, tuple[bool, int | None]]:
-        """By the ids of all communities: whether it is live now, and how many peers it has."""
-        return await self.engine.run(lambda tx: overview(tx, self._tools))
-
-    async def health(self, max_age: float = MAX_AGE) -> Health:
-        """What is not as it should be, now; ``max_age`` is in seconds, as ``health_of`` has it."""
-        return await self.engine.run(lambda tx: health_of(tx, self._tools, max_age, is_held=True))
 
     async def snapshot(self, id: str) -> Snapshot:
         """How far a community has come, as this process sees it now."""

@@ -14,9 +14,10 @@ from workflow.archive.message import ArchivedMessage
 from workflow.archive.pb.application_metadata_message_pb2 import ApplicationMetadataMessage
 from workflow.archive.pb.chat_message_pb2 import ChatMessage, PinMessage
 from workflow.chat.payload import archived
-from workflow.chat.post import PINNED, Attachment, Author, Post, Reference, topic_of
+from workflow.chat.post import PINNED, Attachment, Author, Post, Reference
 from workflow.chat.readable import post_of
 from workflow.errors import ExportInvalidError, MalformedIdError
+from workflow.waku.chats import topic_of
 
 POST = Post(
     "1234",

@@ -20,7 +20,6 @@ from workflow.chat.post import (
     clean,
     time_ms_of,
     time_text,
-    topic_of,
     unique_names,
 )
 
@@ -84,9 +83,6 @@ class TestChannels:
     @given(st.text(max_size=30))
     def test_any_text_is_an_id(self, channel_id: str) -> None:
         assert len(chat_id_of(COMMUNITY_ID, channel_id)) == len(COMMUNITY_ID) + 36
-
-    def test_a_topic_is_the_beginning_of_the_chat_ids_hash(self) -> None:
-        assert topic_of("").hex() == "c5d24601"  # Keccak-256 of nothing
 
 
 class TestUniqueNames:

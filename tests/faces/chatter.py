@@ -19,9 +19,10 @@ from workflow.archive.message import ArchivedMessage
 from workflow.archive.pb.chat_message_pb2 import ChatMessage, EmojiReaction
 from workflow.archive.wire import field, varint
 from workflow.assembly import open_node
-from workflow.chat.post import Attachment, Author, Channel, Post, Reference, topic_of
+from workflow.chat.post import Attachment, Author, Channel, Post, Reference
 from workflow.importing import Item
 from workflow.node import Node
+from workflow.waku.chats import topic_of
 
 NAME: Final = "gardeners"
 KEY: Final = bytes([7]) * 32

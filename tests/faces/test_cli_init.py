@@ -69,6 +69,7 @@ def test_a_person_answers_a_few_questions(tmp_path: Path) -> None:
     assert f"  $ export COMMUNITY_ARCHIVES_DATA_DIR={kept}\n" in screen
     assert "export-key gardeners --out gardeners.key\n" in screen
     assert "  * let port 7000 through your firewall, TCP and UDP\n" in screen
+    assert "  $ community-archives doctor\n" in screen
     assert "\x1b" not in screen, "no meaning in colour, and no colour"
     long = ("Everything is kept", str(kept), "Its trackers", "0x")  # What is typed, and ids.
     assert all(

@@ -14,6 +14,7 @@ from tests.faces.command_line import ROOT, environment
 from tests.faces.person import Person, person, write
 from workflow import viewing
 from workflow.cli import completing
+from workflow.cli.narrowing import typed
 from workflow.errors import AmbiguousCommunityError, UnknownCommunityError
 
 __all__ = ["person"]
@@ -135,6 +136,18 @@ def completed(home: Path, line: str) -> list[str]:
 
 def test_a_shell_completes_the_names_of_communities(owner: Person) -> None:
     assert completed(owner.home, "community-archives why ga") == ["gardeners", "gardens"]
+
+
+@pytest.mark.parametrize("variable", ["COMP_WORDS", "_TYPER_COMPLETE_ARGS"])
+def test_only_the_command_on_the_line_is_built_to_complete_it(
+    monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv("_COMMUNITY_ARCHIVES_COMPLETE", "complete_some_shell")
+    assert list(typed(["-m"])) == []
+    monkeypatch.setenv(variable, "community-archives why ga")
+    assert typed([]) == ["why", "ga"]
+    monkeypatch.delenv("_COMMUNITY_ARCHIVES_COMPLETE")
+    assert typed(["status"]) == ["status"]
 
 
 def said(directory: Path | None, incomplete: str) -> list[tuple[str, str]]:

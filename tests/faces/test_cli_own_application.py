@@ -19,6 +19,7 @@ from typer.testing import CliRunner, Result
 
 from states.errors import CommunityArchivesError
 from tests.faces.command_line import ROOT, CommandLine
+from tests.faces.documented import complaints
 from workflow.adapters.clock.manual import ManualClock
 from workflow.application import open_app
 from workflow.cli.app import app
@@ -132,6 +133,15 @@ def test_history_and_pictures_are_of_the_instance_that_is_named(shop: Shop) -> N
     assert "<b>booking</b>" in Path("order.mmd").read_text()
 
 
+@pytest.mark.parametrize(
+    "arguments", [["status"], ["why", "tea"], ["history"], ["migrate"]], ids=" ".join
+)
+def test_what_is_printed_is_what_is_documented(shop: Shop, arguments: list[str]) -> None:
+    said = shop(*arguments, "--json").stdout
+    own = f"{arguments[0]} --app" if arguments[0] in ("status", "why") else arguments[0]
+    assert complaints(own, said) == []
+
+
 def test_a_picture_that_was_never_laid_out_is_refused_with_another_way(shop: Shop) -> None:
     assert error_of(shop("diagram", "--out", "order.svg")).code == "layout-missing"
 
@@ -160,6 +170,22 @@ async def test_who_runs_does_it(shop: Shop, module: Any, tmp_path: Path) -> None
     assert said.stderr == ""
     assert re.search(r"Held by process \d+: shop\.", status.stderr)
     assert cake.state is module.State.CANCELLED
+
+
+def test_a_state_that_works_is_told_from_one_that_waits(shop: Shop) -> None:
+    assert shop("send", "tea", "van_comes").stdout.endswith("ready --van_comes--> booking\n")
+    assert re.search(r"order +tea +booking +works\n", shop("status").stdout)
+    said = shop("why", "tea").stdout
+    assert "  It is booking since " in said
+    assert "  Its action is book_parcel, started once.\n" in said
+    assert "What is next\n  Its action answers, or fails.\n" in said
+    (told,) = json.loads(shop("status", "tea", "--json").stdout)
+    assert (told["is_working"], told["attempts"]) == (True, 1)
+    assert shop("send", "tea", "booking_failed").exit_code == 0
+    said = shop("why", "tea").stdout
+    assert "What failed\n  booking failed " in said
+    assert "; held back until " in " ".join(said.split())
+    assert "What is next\n  Its action is started again " in said
 
 
 # -- checking --------------------------------------------------------------------------------------

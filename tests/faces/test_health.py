@@ -212,10 +212,10 @@ async def test_all_is_well_and_then_the_process_does_nothing(here: InProcess) ->
     clock.watch(lambda: node.engine.is_busy or swarm.is_busy)
     async with node:
         await clock.advance(60)
+        (one,) = await node.communities()
         said = await asyncio.to_thread(here, "health")
         assert (said.code, said.out, said.err) == (0, "", ""), "cron sends what is said"
         assert (await node.health()).is_healthy
-        (one,) = await node.communities()
         await node.engine.run(
             lambda tx: tx.execute("UPDATE instance SET due_at = ?", (clock.now() - 100,))
         )
@@ -227,5 +227,9 @@ async def test_all_is_well_and_then_the_process_does_nothing(here: InProcess) ->
         )
         told = await node.health()
         assert [problem.line for problem in told.problems] == ["gardeners: another device"]
+        weavers = await node.create_community("weavers")
+        (_, key) = (await node.health()).problems
+        assert key.line.startswith("weavers: its private key exists only here: save it by")
+        await node.set_key_saved(weavers)
         await node.switch_off(one.id)
         assert (await node.health()).is_healthy, "who is switched off has no problems"

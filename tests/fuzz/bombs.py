@@ -10,6 +10,7 @@ from tests.chat.sample_exports import CHANNEL, export, message
 from tests.fuzz.seeds import unsigned
 from tests.fuzz.targets import ENTRY, FILE_END
 from tests.inspection.made_archives import KEY, START, TOPIC, WEEK, made
+from tests.waku.samples import segment
 from workflow.archive.codec import MAX_CHUNK_WEIGHT, MAX_MESSAGES, archive_head
 from workflow.archive.envelope import MAX_MESSAGE_LENGTH
 from workflow.archive.index import MAX_ENTRIES, MAX_INDEX_SIZE, IndexEntry
@@ -23,6 +24,7 @@ from workflow.archive.wire import field
 from workflow.chat.discord import MAX_ELEMENT_LENGTH, MAX_ELEMENT_MARKS
 from workflow.chat.jsonl import MAX_LINE_MARKS
 from workflow.chat.readable import MAX_ATTACHMENTS
+from workflow.waku.segments import MAX_PARITY_SEGMENTS, MAX_SEGMENTS
 
 MESSAGE: Final = ArchivedMessage(b"", START, TOPIC, b"", b"", b"").encode()
 HEAD: Final = archive_head(ENTRY.window, ENTRY.topics)
@@ -37,6 +39,15 @@ def _index(*entries: IndexEntry) -> bytes:
 def _entry(number: int, topics: tuple[bytes, ...] = (TOPIC,)) -> IndexEntry:
     window = Window(START, START + WEEK)
     return IndexEntry.at(number * PIECE_LENGTH, window=window, topics=topics, raw_size=9)
+
+
+def _segments_with_losses() -> bytes:
+    """As many lost as there can be parity for, of the longest message."""
+    count = MAX_SEGMENTS - MAX_PARITY_SEGMENTS
+    part = bytes(8 * 1024 * 1024 // MAX_SEGMENTS)
+    parity = [(0, 0, index, MAX_PARITY_SEGMENTS) for index in range(MAX_PARITY_SEGMENTS)]
+    data = [(index, count, 0, 0) for index in range(MAX_PARITY_SEGMENTS, count)]
+    return b"".join(field(1, segment(bytes(32), each, part)) for each in (*parity, *data))
 
 
 def _in_index(metadata: bytes) -> bytes:
@@ -150,6 +161,16 @@ BOMBS: Final[dict[str, dict[str, Callable[[], bytes]]]] = {
         "nothing but folders": lambda: FILE_END * 1000,
         "one archive, many names": lambda: FILE_END.join(
             [made().index or b"", b"", *(a.raw for a in made().archives)]
+        ),
+    },
+    "sealed": {
+        "as long as a length can say": lambda: b"\x03\xff\xff\xff" + bytes(0xFF_FFFF),
+    },
+    "segments": {
+        "all that may be lost": _segments_with_losses,
+        "the first of many": lambda: b"".join(
+            field(1, segment(number.to_bytes(32, "big"), (0, 2, 0, 0), b"a"))
+            for number in range(99_999)
         ),
     },
 }

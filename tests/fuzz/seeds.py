@@ -11,6 +11,7 @@ from tests.chat.sample_exports import CHANNEL, TIME, export, message
 from tests.chat.sample_posts import CHAT_ID, COMMUNITY_ID, sign_digest
 from tests.fuzz.targets import ENTRY, FILE_END
 from tests.inspection.made_archives import COMMUNITY, KEY, MESSAGES, START, TOPIC, WEEK, made
+from tests.waku.samples import counted, pattern, segmented
 from workflow.archive.announcement import Announcement, sign
 from workflow.archive.codec import encode_archive
 from workflow.archive.hashing import keccak256
@@ -33,6 +34,7 @@ from workflow.archive.wire import field, varint
 from workflow.chat.jsonl import Line, write_channel, write_line
 from workflow.chat.payload import archived
 from workflow.chat.post import Attachment, Author, Channel, Post, Reference
+from workflow.waku.payload import encode
 
 POST: Final = Post(
     "81",
@@ -90,7 +92,23 @@ def seeds() -> dict[str, list[bytes]]:
         "discord": _exports(),
         "jsonl": _lines(),
         "folder": [_found(history) for history in histories],
+        "sealed": [
+            *(encode(pattern(length, 1), counted) for length in (0, 10, 300)),
+            *(encode(pattern(length, 1), counted, sign_digest) for length in (0, 10, 300)),
+        ],
+        "segments": [
+            field(1, IMPORTED.payload),
+            *(_cut(100, size, lost=()) for size in (12, 50)),
+            _cut(100, 12, lost=(3,)),
+            _cut(200, 12, lost=(0, 16)),
+        ],
     }
+
+
+def _cut(length: int, size: int, *, lost: tuple[int, ...]) -> bytes:
+    """A message in segments, of which some are lost."""
+    segments = segmented(pattern(length, 7), size)
+    return b"".join(field(1, one) for number, one in enumerate(segments) if number not in lost)
 
 
 def unsigned(type: int, content: bytes) -> bytes:

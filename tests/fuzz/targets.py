@@ -50,20 +50,31 @@ from workflow.errors import (
 )
 from workflow.files.found import find_archives
 from workflow.sources import LeftHistory
+from workflow.waku.chats import Chat
+from workflow.waku.payload import decode
+from workflow.waku.payload import encrypt as encrypt_payload
+from workflow.waku.refusal import Refusal
+from workflow.waku.sealing import Opened, Sealed, open_sealed
+from workflow.waku.segments import Reassembly
 
 ENTRY: Final = IndexEntry.at(0, window=Window(START, START + WEEK), topics=[TOPIC], raw_size=99)
 """What the index says of every archive that is fuzzed."""
 
 NAMES: Final = (
     *("index", "entries", "archive", "ratchet", "torrent", "magnet", "announcement"),
-    *("message", "content", "discord", "jsonl", "folder"),
+    *("message", "content", "discord", "jsonl", "folder", "sealed", "segments"),
 )
 """The names of all targets."""
 
 FILE_END: Final = b"\0--file--\0"
 """Stands between the files of a folder: index, .torrent, and archives without their padding."""
 
+CHAT: Final = Chat.of("fuzz")
+"""The chat that payloads of the network are sealed for."""
+
 _MAX_SIZE = (1 << 63) - 1
+_NONCE = b"nonce for it"
+_HELD = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +118,8 @@ def targets(folder: Path) -> dict[str, Target]:
         Target("discord", lambda data: _discord(data, exports / "talk.json")),
         Target("jsonl", _jsonl),
         Target("folder", lambda data: _folder(data, folder / "found"), (*sealed, *found)),
+        Target("sealed", _sealed),
+        Target("segments", _segments),
     )
     return {target.name: target for target in every}
 
@@ -283,6 +296,46 @@ def _folder(data: bytes, root: Path) -> bool:
         return not history.problems
     finally:
         rmtree(root)
+
+
+def _sealed(data: bytes) -> bool:
+    """What is under a chat's encryption: whoever knows the chat's name can put anything there."""
+    payload = encrypt_payload(CHAT.key, data, lambda _: _NONCE)
+    message = Sealed(CHAT.content_topic, 1, payload).stamped(1)
+    decoded, opened = decode(data), open_sealed(message, [CHAT])
+    unencrypted = open_sealed(Sealed(CHAT.content_topic, 1, data).stamped(1), [CHAT])
+    assert isinstance(unencrypted, Refusal)
+    if isinstance(decoded, Refusal):
+        assert opened is decoded
+        return False
+    signature = 0 if decoded.sender is None else 65
+    width = data[0] & 3
+    assert 1 + width + len(decoded.data) + len(decoded.padding) + signature == len(data)
+    assert data[1 + width :].startswith(decoded.data + decoded.padding)
+    if decoded.sender is None:
+        assert opened is Refusal.UNSIGNED
+    else:
+        assert opened == Opened(CHAT, decoded.sender, decoded.data, decoded.padding)
+        assert len(decoded.sender) == 65
+    return True
+
+
+def _segments(data: bytes) -> bool:
+    """Payloads of one sender, one after the other, as fields; accepted when any of them passes."""
+    passed = 0
+    large, small = Reassembly(), Reassembly(max_length=_HELD // 2, max_held=_HELD)
+    try:
+        for time, (_, start, end) in enumerate(fields(data, at_most=100_000)):
+            payload = data[start:end]
+            for reassembly in (large, small):
+                taken = reassembly.take(b"", payload, time)
+                if isinstance(taken, bytes):
+                    assert taken == payload or keccak256(taken) in data
+                    passed += 1
+            assert 0 <= small.held <= _HELD
+    except WireError:
+        return False
+    return passed > 0
 
 
 def _check_post(post: Post) -> None:

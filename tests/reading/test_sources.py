@@ -19,11 +19,12 @@ from workflow import exporting, sources
 from workflow.archive.message import ArchivedMessage
 from workflow.archive.windows import Window
 from workflow.chat.payload import archived
-from workflow.chat.post import Author, Channel, Post, topic_of
+from workflow.chat.post import Author, Channel, Post
 from workflow.exporting import export
 from workflow.importing import read_discord
 from workflow.sources import Reader, backwards
 from workflow.stored import ALWAYS
+from workflow.waku.chats import topic_of
 
 OTHER_CHAT = COMMUNITY_ID + "22222222-2222-2222-2222-222222222222"
 TIME_MS = 1_700_000_000_250

@@ -41,7 +41,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     made = World(tmp_path / "world", start=1_800_000_000.0)
     node = await made.start("control")
     await node.enable()
-    await node.create_community("gardeners")
+    await node.set_key_saved(await node.create_community("gardeners"))
     yield made
     await made.close()
 
@@ -163,7 +163,7 @@ async def test_many_problems_fit_into_the_environment(world: World, tmp_path: Pa
     file = tmp_path / "told"
     node = world.node("control")
     for number in range(60):
-        await node.create_community(f"{'long ' * 200}{number}")
+        await node.set_key_saved(await node.create_community(f"{'long ' * 200}{number}"))
     await restarted(world)
     async with watched(world, writing_to(file)) as node:
         await spoil(node, "another device announces")

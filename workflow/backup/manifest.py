@@ -8,6 +8,7 @@ own in place: until then the earlier one is whole.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 from collections.abc import Callable, Iterator
@@ -106,7 +107,8 @@ def read_manifest(folder: Path) -> Manifest:
         with (folder / MANIFEST).open("rb") as file:
             text = file.read(LONGEST)
     except OSError as error:
-        if (folder / UNFINISHED).exists():
+        # Where not even that can be asked, there is none.
+        if error.errno == errno.ENOENT and (folder / UNFINISHED).exists():
             raise BackupInvalidError(
                 "this backup was broken off before it was whole",
                 place=str(folder),

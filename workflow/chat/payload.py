@@ -26,8 +26,9 @@ from workflow.archive.pb.chat_message_pb2 import (
     PinMessage,
 )
 from workflow.archive.wire import field, varint
-from workflow.chat.post import PINNED, Post, clean, topic_of
+from workflow.chat.post import PINNED, Post, clean
 from workflow.errors import ExportInvalidError, MalformedIdError
+from workflow.waku.chats import topic_of
 
 _CHAT_MESSAGE, _PIN_MESSAGE = 1, 28
 _SIGNATURE, _PAYLOAD, _TYPE = 1, 2, 3  # of the signed envelope

@@ -13,8 +13,6 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Final
 
-from workflow.archive.hashing import keccak256
-
 DEFAULT: Final = "Default"
 REPLY: Final = "Reply"
 PINNED: Final = "ChannelPinnedMessage"
@@ -139,12 +137,6 @@ def chat_id_of(community_id: str, channel_id: str) -> str:
     if channel_id.startswith(community_id) and _is_uuid(channel_id[len(community_id) :]):
         return channel_id
     return f"{community_id}{uuid.uuid5(uuid.NAMESPACE_OID, clean(channel_id))}"
-
-
-@lru_cache(maxsize=4096)
-def topic_of(chat_id: str) -> bytes:
-    """The 4-byte topic of a chat's messages: the beginning of its id's Keccak-256."""
-    return keccak256(chat_id.encode())[:4]
 
 
 def unique_names(channels: Iterable[Channel]) -> dict[str, str]:

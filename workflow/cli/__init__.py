@@ -23,10 +23,10 @@ def main() -> None:
         _end_with(complaint.explained())
     try:
         from workflow.cli.app import app  # noqa: PLC0415 - a stranger is told of before.
-        from workflow.cli.narrowing import narrowed  # noqa: PLC0415
+        from workflow.cli.narrowing import narrowed, typed  # noqa: PLC0415
 
         try:
-            narrowed(app, sys.argv[1:])(prog_name="community-archives")
+            narrowed(app, typed(sys.argv[1:]))(prog_name="community-archives")
         finally:
             sys.stdout.flush()
     except KeyboardInterrupt:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -236,6 +235,8 @@ def _something(text: str) -> str:
 
 
 def _say_what_is_next(data_dir: Path, settings: Settings, own: str, *, is_following: bool) -> None:
+    import shlex  # noqa: PLC0415
+
     say()
     say("Next:")
     if not os.environ.get(DATA_DIR) and data_dir.resolve() != default_data_dir().resolve():
@@ -255,6 +256,7 @@ def _say_what_is_next(data_dir: Path, settings: Settings, own: str, *, is_follow
         _say_step("community-archives join ANNOUNCEMENT --name NAME", "to follow one")
     if settings.network is not Reach.LOCAL and (port := settings.listen.rpartition(":")[2]) != "0":
         say(hanging("  * ", f"let port {port} through your firewall, TCP and UDP"))
+        _say_step("community-archives doctor", "see whether port, trackers and disk are well")
     _say_step("community-archives run", "keep and offer archives until Ctrl-C")
     _say_step("community-archives status", "see where every community stands")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +15,9 @@ def communities(context: typer.Context, incomplete: str) -> list[tuple[str, str]
 
     A name that a shell would take apart is told by its id.
     """
-    from workflow.adapters.store.names import names_in  # noqa: PLC0415 - as all here, if needed.
+    import shlex  # noqa: PLC0415 - as all here, if needed.
+
+    from workflow.adapters.store.names import names_in  # noqa: PLC0415
     from workflow.cli.settings_file import default_data_dir  # noqa: PLC0415
 
     try:

@@ -15,6 +15,7 @@ from workflow.cli.options import DATA_DIR, AsJson, DataDir
 from workflow.cli.settings import ABOUTS, DEFAULT, Settings
 from workflow.cli.settings_file import DATA_DIR_KEY, FILE, configured, file_of, folders
 from workflow.cli.words import hanging, say, say_json
+from workflow.defaults import torrents
 
 IS_SET: Final = "(set)"
 LABEL: Final = 16
@@ -31,8 +32,6 @@ def config(
     than the default. Everything is checked as 'run' would check it. Of what may hold a secret only
     that it is set is shown: passwords, and the arguments of a command.
     """
-    from workflow.defaults import torrents  # noqa: PLC0415
-
     torrents(data_dir, networking.settings())  # It refuses what cannot be meant.
     file = file_of(data_dir)
     source = context.get_parameter_source("data_dir")

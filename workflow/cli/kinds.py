@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
@@ -190,6 +189,8 @@ def _text(value: object) -> str:
 
 
 def _command(value: object) -> str:
+    import shlex  # noqa: PLC0415
+
     text = _text(value)
     try:
         shlex.split(text)

@@ -44,6 +44,8 @@ def status(
     nobody runs. With --json and --follow or --since there is a line of JSON for each look and step.
     """
     if own := load_app(app):
+        if follow or since is not None:
+            raise typer.BadParameter("only the shipped application is followed; see 'history'")
         status_of_instances(own, data_dir, community, as_json=as_json)
         return
     look = look_at(data_dir, community)

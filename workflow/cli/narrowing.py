@@ -6,6 +6,7 @@ and so does whoever asks ``status`` once a minute.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from copy import copy
 from typing import Any, Final
@@ -14,6 +15,16 @@ import typer
 from typer.models import CommandInfo
 
 HELP: Final = frozenset({"-h", "--help"})
+COMPLETING: Final = "_COMMUNITY_ARCHIVES_COMPLETE"
+LINES: Final = ("COMP_WORDS", "_TYPER_COMPLETE_ARGS")
+"""Where bash, and where the other shells, put what stands on the line that is to be completed."""
+
+
+def typed(arguments: Sequence[str]) -> Sequence[str]:
+    """The words behind the program's name; for a shell that completes a line, those of the line."""
+    if COMPLETING not in os.environ:
+        return arguments
+    return next(filter(None, (os.environ.get(name, "").split() for name in LINES)), [])[1:]
 
 
 def narrowed(app: typer.Typer, words: Sequence[str]) -> typer.Typer:

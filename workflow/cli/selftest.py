@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
 import typer
@@ -71,6 +70,8 @@ async def _both(
     as_json: bool,
 ) -> tuple[set[bytes], set[bytes]]:
     """The digests of the messages that are archived here, and of those that a stranger got."""
+    from tempfile import TemporaryDirectory  # noqa: PLC0415
+
     with TemporaryDirectory(prefix="community-archives-selftest-") as directory:
         async with acting(data_dir, networking, is_for_us_too=True) as holder:
             await watch(

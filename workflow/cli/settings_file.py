@@ -15,8 +15,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from platformdirs import user_config_path, user_data_path
-
 NAME: Final = "community-archives"
 FILE: Final = "settings.toml"
 OF_THE_MACHINE: Final = Path("/etc") / NAME
@@ -41,6 +39,8 @@ class SettingsFile:
 
 def folders() -> tuple[Path, ...]:
     """The folders of configuration, in the order in which they are looked at."""
+    from platformdirs import user_config_path  # noqa: PLC0415 - as all here, if needed.
+
     if named := _first_of("CONFIGURATION_DIRECTORY"):
         return (named,)
     return (user_config_path(NAME), OF_THE_MACHINE)
@@ -56,6 +56,8 @@ def data_dir_of(file: SettingsFile) -> Path:
 
     Raises ``SettingsInvalidError`` when what it names is no whole path.
     """
+    from platformdirs import user_data_path  # noqa: PLC0415
+
     named = file.values.get(DATA_DIR_KEY)
     if named is None:
         return _first_of("STATE_DIRECTORY") or user_data_path(NAME)

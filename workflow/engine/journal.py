@@ -29,10 +29,14 @@ Query = Callable[[Transaction], T]
 Probe = Callable[[str], None]
 
 APPLICATION_ID: Final = 0x434F4D41  # "COMA": SQLite keeps it in the file's header.
-SET_PAGE_SIZE: Final = "PRAGMA page_size=16384"
-"""In a new file: messages of some hundred bytes are written faster than on SQLite's 4096 bytes."""
-SET_CACHE_SIZE: Final = "PRAGMA cache_size=-16384"
-"""KiB of pages in memory: bulk imports then write each page about once."""
+ALWAYS: Final = ("PRAGMA busy_timeout=5000", "PRAGMA foreign_keys=ON")
+WRITING: Final = (
+    # In a new file: messages of some hundred bytes are written faster than on pages of 4096 bytes.
+    "PRAGMA page_size=16384",
+    "PRAGMA synchronous=FULL",
+    # KiB of pages in memory: bulk imports then write each page about once.
+    "PRAGMA cache_size=-16384",
+)
 SET_APPLICATION_ID: Final = "PRAGMA application_id=0x434F4D41"
 CHECKED_UP_TO: Final = 64 * 1024 * 1024
 """Bytes: a larger file is not read through at each start."""
@@ -227,35 +231,35 @@ def connect(path: Path | str, *, read_only: bool = False) -> sqlite3.Connection:
 
     Raises ``JournalDamagedError`` when it cannot be opened at all.
     """
+    connection: sqlite3.Connection | None = None
     try:
-        if read_only:
-            connection = sqlite3.connect(
-                f"{Path(path).absolute().as_uri()}?mode=ro",
-                uri=True,
-                isolation_level=None,
-                check_same_thread=False,
-            )
-        else:
-            # Whether bytes or None must be adapted, sqlite3 finds out by an exception that nobody
-            # sees, a third of the time of an insert; an adapter is found at once. These change
-            # nothing, for nobody in this process, and an application's own stay.
-            sqlite3.adapters.setdefault((bytes, sqlite3.PrepareProtocol), bytes.__bytes__)
-            sqlite3.adapters.setdefault((type(None), sqlite3.PrepareProtocol), _unchanged)
-            connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-            connection.execute(SET_PAGE_SIZE)
-            connection.execute("PRAGMA synchronous=FULL")
-            connection.execute(SET_CACHE_SIZE)
-        connection.execute("PRAGMA busy_timeout=5000")
-        connection.execute("PRAGMA foreign_keys=ON")
-    except sqlite3.OperationalError as error:
+        connection = _opened(path, read_only=read_only)
+        for setting in (*(() if read_only else WRITING), *ALWAYS):
+            connection.execute(setting)
+    except sqlite3.DatabaseError as error:
+        if connection is not None:
+            connection.close()
+        if not isinstance(error, sqlite3.OperationalError):
+            words = f"the database is damaged: {error}"
+            raise JournalDamagedError(words, place=str(path)) from error
         raise JournalDamagedError(
             f"the database cannot be opened: {error}",
             place=str(path),
             remedy="Check that the directory exists and that you may read and write in it.",
         ) from error
-    except sqlite3.DatabaseError as error:
-        raise JournalDamagedError(f"the database is damaged: {error}", place=str(path)) from error
     return connection
+
+
+def _opened(path: Path | str, *, read_only: bool) -> sqlite3.Connection:
+    if read_only:
+        uri = f"{Path(path).absolute().as_uri()}?mode=ro"
+        return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+    # Whether bytes or None must be adapted, sqlite3 finds out by an exception that nobody sees, a
+    # third of the time of an insert; an adapter is found at once. These change nothing, for nobody
+    # in this process, and an application's own stay.
+    sqlite3.adapters.setdefault((bytes, sqlite3.PrepareProtocol), bytes.__bytes__)
+    sqlite3.adapters.setdefault((type(None), sqlite3.PrepareProtocol), _unchanged)
+    return sqlite3.connect(path, isolation_level=None, check_same_thread=False)
 
 
 def _unchanged(value: T) -> T:
