@@ -169,7 +169,7 @@ def _option(form: str, text: str) -> Option:
     without: list[str] = []
     for part in extra.group(1).split("; ") if extra else ():
         kind, _, value = part.partition(": ")
-        if kind == "env var":
+        if kind in {"env var", "env"}:
             without.insert(0, f"`{value}`")
         elif kind == "default":
             without.append(value.strip("()"))

@@ -12,8 +12,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from loguru import logger
-
 from workflow.engine.copying import copy_database
 from workflow.errors import JournalForeignError, JournalNewerError, JournalWriteError
 from workflow.ports.work import Migration
@@ -49,6 +47,8 @@ def migrate(
         _undo(connection)
         raise
     if kept is not None:
+        from loguru import logger  # noqa: PLC0415 - who only reads logs nothing.
+
         logger.info("the journal was brought up to date; the one of before is {}", kept)
     return kept
 

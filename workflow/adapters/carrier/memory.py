@@ -303,8 +303,7 @@ class MemoryCarrier:
             raise CarrierError("the carrier is not open")
 
     def _tell(self, locator: str) -> None:
-        listener = self._listener
-        if listener is not None:
+        if (listener := self._listener) is not None:
             listener(locator)
 
     def _lose(self, locator: str, offer: Offer | None, trouble: str) -> None:
