@@ -251,10 +251,14 @@ def ask_once(
 
 
 def quiet() -> None:
-    """Let the library's log say nothing: what a person needs to know, the command tells itself."""
+    """Let no log say anything: what a person needs to know, the command tells itself."""
+    import logging  # noqa: PLC0415
+
     from loguru import logger  # noqa: PLC0415
 
     logger.remove()
+    # It warns when two wakes fall together, and what nobody has set up goes to stderr.
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)
 
 
 def note_if_nobody_runs(asking: Asking, what: str) -> None:

@@ -122,9 +122,11 @@ def transition(step: Recorded, names: dict[str, str]) -> str:
 
 
 def _log_to_stderr(level: str) -> None:
+    import logging  # noqa: PLC0415
     import sys  # noqa: PLC0415
 
     from loguru import logger  # noqa: PLC0415
 
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)  # As for every other command.
     logger.remove()
     logger.add(sys.stderr, level=level.upper(), format="{time:HH:mm:ss!UTC}  {level: <8} {message}")
