@@ -1,4 +1,4 @@
-"""``import`` and ``adopt``: history that was kept elsewhere comes in."""
+"""``import``: chats that were kept elsewhere come in."""
 
 from __future__ import annotations
 
@@ -150,49 +150,6 @@ def ratchet_keys(
         say(f"{one['community']}: key {one['id'][:16]} is here.")
 
 
-def adopt(
-    path: Annotated[Path, typer.Argument(metavar="PATH", help="A folder, an index, a .torrent.")],
-    *,
-    community: Annotated[
-        str,
-        typer.Option(
-            "--community",
-            metavar="COMMUNITY",
-            help="Whose archives they are.",
-            autocompletion=communities,
-        ),
-    ],
-    torrent: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Their .torrent, if it lies elsewhere.")
-    ] = None,
-    data_dir: DataDir,
-) -> None:
-    """Take over archives that lie elsewhere.
-
-    status-go's, a download, or a rescued folder of ours. They are checked byte by byte, copied and
-    imported; later archives are appended to them. The
-    place they come from is only read. A community that is not known here yet is joined as a member,
-    if its whole id is given. Where 'run' is there, it reads the files; Ctrl-C ends it, and nothing
-    is adopted then.
-    """
-    import asyncio  # noqa: PLC0415 - as all here, when it is needed.
-
-    async def work() -> None:
-        async with holding(data_dir, importing=True) as asking:
-            id, name = await _known_or_joined(asking, community, data_dir)
-            adopted = await carried_out(
-                asking, "adopt", id, "Adopting", path=str(path.absolute()),
-                torrent=str(torrent.absolute()) if torrent else "",
-            )  # fmt: skip
-        say(f"{name}: {adopted['archives']:,} archives adopted, {adopted['messages']:,} messages.")
-        say(f"  info-hash  {adopted['info_hash']}")
-        if adopted["locked"]:
-            note(f"{adopted['locked']} of them wait for the community's key.")
-
-    quiet()
-    asyncio.run(work())
-
-
 @dataclass(frozen=True, slots=True)
 class _What:
     """What is to be imported: files of a form, and how a rehearsal reads them here."""
@@ -258,27 +215,6 @@ def _kept(piped: IO[bytes], data_dir: Path) -> Iterator[Path]:
         copyfileobj(piped, copy)
         copy.flush()
         yield Path(copy.name).absolute()
-
-
-async def _known_or_joined(asking: Asking, text: str, data_dir: Path) -> tuple[str, str]:
-    """Id and name of a community, which is joined if its whole id is given."""
-    from workflow.errors import (  # noqa: PLC0415
-        JournalMissingError,
-        MalformedIdError,
-        UnknownCommunityError,
-    )
-
-    try:
-        view = view_of(data_dir)
-        with view.journal as journal:
-            known = journal.run(lambda tx: find(view, tx, text))
-    except (JournalMissingError, UnknownCommunityError) as unknown:
-        try:
-            await asking("join", text)
-        except MalformedIdError:
-            raise unknown from None
-        return text, text[:12]
-    return known.id, known.name
 
 
 def _refuse_problems(rehearsed: ImportReport) -> None:

@@ -224,15 +224,6 @@ class SqliteGenerations:
         """Nothing is being downloaded any more; what has come of it stays."""
         tx.execute("UPDATE community SET candidate = 0 WHERE id = ?", (community,))
 
-    def set_repaired(self, tx: Transaction, community: str, at: float) -> None:
-        """The generation's damaged bytes were fetched from others at this moment."""
-        tx.execute("UPDATE community SET repaired_at = ? WHERE id = ?", (at, community))
-
-    def repaired_at(self, tx: Transaction, community: str) -> float:
-        """When the generation was last repaired; 0 when it never was."""
-        row = tx.execute("SELECT repaired_at FROM community WHERE id = ?", (community,)).fetchone()
-        return cast("float", row[0]) if row else 0.0
-
     def complete_candidate(self, tx: Transaction, community: str) -> None:
         """All that is chosen of the candidate is here: it is the generation now."""
         before, after = self.generation(tx, community), self.candidate(tx, community)
