@@ -236,10 +236,10 @@ async def test_a_broken_promise_is_told_and_counts(
 
 
 def ended(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> int | str | None:
-    def fails(*, prog_name: str) -> None:
+    def fails(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr("workflow.cli.app.app", fails)
+    monkeypatch.setattr("typer.Typer.__call__", fails)
     with pytest.raises(SystemExit) as end:
         cli.main()
     return end.value.code

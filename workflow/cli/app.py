@@ -80,7 +80,7 @@ app.command(
     epilog=examples(
         "init",
         "init --network public --listen 6881 --own gardeners",
-        "init --yes --follow gardeners.announcement --name gardeners",
+        "init --yes --follow g.announcement --name gardeners",
     )
 )(init)
 app.command(epilog=examples("config", "config --json", "config --network public"))(config)
