@@ -19,6 +19,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iter
 from concurrent.futures import CancelledError, Future
 from contextlib import suppress
 from functools import cache, wraps
+from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 from weakref import WeakSet
 
@@ -142,6 +143,16 @@ class BlockingNode:
             if future is not None:
                 future.cancel()  # Of one that is over this does nothing; else we were interrupted.
 
+    @property
+    def address(self) -> str:
+        """Where a process on this machine reaches the network of files; empty for nowhere."""
+        return self._node.address
+
+    @property
+    def kept_journal(self) -> Path | None:
+        """The copy of the journal of before, if opening has brought it up to date."""
+        return self._node.kept_journal
+
     def _leave(self, items: AsyncGenerator[Any, None]) -> None:
         """Let go of a stream, without waiting: its last holder may be dropped on any thread."""
         with self._door:
@@ -187,6 +198,7 @@ class BlockingNode:
     hand_over = _verb(Node.hand_over)
     become_control_node = _verb(Node.become_control_node)
     remove_key = _verb(Node.remove_key)
+    set_key_saved = _verb(Node.set_key_saved)
 
     # Messages and their keys.
     add_channel = _verb(Node.add_channel)
@@ -218,6 +230,8 @@ class BlockingNode:
     receive_description = _verb(Node.receive_description)
 
     # Looking.
+    health = _verb(Node.health)
+    overview = _verb(Node.overview)
     status = _verb(Node.status)
     snapshot = _verb(Node.snapshot)
     peers = _verb(Node.peers)

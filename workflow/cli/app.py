@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from workflow.cli.adopting import adopt
 from workflow.cli.archiving import announce, archive
 from workflow.cli.backing_up import backup, restore
 from workflow.cli.beginning import init
@@ -18,7 +19,7 @@ from workflow.cli.doctor import doctor
 from workflow.cli.exporting import export
 from workflow.cli.fetching import announcement, fetch, join, peers
 from workflow.cli.health import health
-from workflow.cli.importing import adopt, importing
+from workflow.cli.importing import importing
 from workflow.cli.inspecting import ABOUT, inspect
 from workflow.cli.looking import history, status
 from workflow.cli.migrating import migrate

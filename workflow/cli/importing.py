@@ -1,13 +1,12 @@
-"""``import`` and ``adopt``: history that was kept elsewhere comes in."""
+"""``import``: chats that were kept elsewhere come in."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated, Final, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
 
 import typer
 
@@ -15,7 +14,8 @@ from workflow.cli.asking import Asking, ask_once, carried_out, holding, quiet
 from workflow.cli.communities import writable_keys
 from workflow.cli.completing import communities
 from workflow.cli.options import INCOMPLETE, AsJson, DataDir, examples
-from workflow.cli.place import find, made, node_at, view_of
+from workflow.cli.piped import is_piped, kept
+from workflow.cli.place import find, node_at, view_of
 from workflow.cli.progress import progress
 from workflow.cli.words import hanging, note, say, say_json, unsaved_key
 
@@ -110,7 +110,7 @@ def jsonl(
     from workflow.importing import read_jsonl  # noqa: PLC0415
 
     where, file = _Where(community, create), Path(path)
-    if path != STDIN and not _is_piped(file):
+    if path != STDIN and not is_piped(file):
         what = _What("jsonl", (file,), lambda: read_jsonl(file))
         _import(what, where, strict, dry_run, as_json, data_dir)
         return
@@ -122,7 +122,7 @@ def jsonl(
             what = _What("jsonl", (), lambda: read_lines(piped, called))
             _import(what, where, strict, dry_run, as_json, data_dir)
             return
-        with _kept(piped, data_dir) as copy:
+        with kept(piped, data_dir) as copy:
             what = _What("jsonl", (copy,), lambda: read_jsonl(copy, called), called)
             _import(what, where, strict, dry_run, as_json, data_dir)
 
@@ -148,49 +148,6 @@ def ratchet_keys(
     path = path.absolute()
     for one in ask_once(data_dir, "ratchet_keys", path=str(path), encrypt=encrypt)["keys"]:
         say(f"{one['community']}: key {one['id'][:16]} is here.")
-
-
-def adopt(
-    path: Annotated[Path, typer.Argument(metavar="PATH", help="A folder, an index, a .torrent.")],
-    *,
-    community: Annotated[
-        str,
-        typer.Option(
-            "--community",
-            metavar="COMMUNITY",
-            help="Whose archives they are.",
-            autocompletion=communities,
-        ),
-    ],
-    torrent: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Their .torrent, if it lies elsewhere.")
-    ] = None,
-    data_dir: DataDir,
-) -> None:
-    """Take over archives that lie elsewhere.
-
-    status-go's, a download, or a rescued folder of ours. They are checked byte by byte, copied and
-    imported; later archives are appended to them. The
-    place they come from is only read. A community that is not known here yet is joined as a member,
-    if its whole id is given. Where 'run' is there, it reads the files; Ctrl-C ends it, and nothing
-    is adopted then.
-    """
-    import asyncio  # noqa: PLC0415 - as all here, when it is needed.
-
-    async def work() -> None:
-        async with holding(data_dir, importing=True) as asking:
-            id, name = await _known_or_joined(asking, community, data_dir)
-            adopted = await carried_out(
-                asking, "adopt", id, "Adopting", path=str(path.absolute()),
-                torrent=str(torrent.absolute()) if torrent else "",
-            )  # fmt: skip
-        say(f"{name}: {adopted['archives']:,} archives adopted, {adopted['messages']:,} messages.")
-        say(f"  info-hash  {adopted['info_hash']}")
-        if adopted["locked"]:
-            note(f"{adopted['locked']} of them wait for the community's key.")
-
-    quiet()
-    asyncio.run(work())
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,54 +188,6 @@ def _import(
         note(unsaved_key(where.create))
     if report.problem_count:
         raise typer.Exit(INCOMPLETE)
-
-
-def _is_piped(file: Path) -> bool:
-    """Something that is there and can be read once. Raises ``ExportInvalidError``."""
-    from workflow.errors import ExportInvalidError  # noqa: PLC0415
-
-    try:
-        if file.is_dir():
-            raise ExportInvalidError("a folder has no lines", place=str(file))
-        return file.exists() and not file.is_file()
-    except OSError as error:
-        raise ExportInvalidError(
-            f"the file cannot be read: {error.strerror}", place=str(file)
-        ) from error
-
-
-@contextmanager
-def _kept(piped: IO[bytes], data_dir: Path) -> Iterator[Path]:
-    """What is piped, in a file where whoever holds the data directory can read it."""
-    from shutil import copyfileobj  # noqa: PLC0415
-    from tempfile import NamedTemporaryFile  # noqa: PLC0415
-
-    made(data_dir)
-    with NamedTemporaryFile(dir=data_dir, prefix="piped-", suffix=".jsonl") as copy:
-        copyfileobj(piped, copy)
-        copy.flush()
-        yield Path(copy.name).absolute()
-
-
-async def _known_or_joined(asking: Asking, text: str, data_dir: Path) -> tuple[str, str]:
-    """Id and name of a community, which is joined if its whole id is given."""
-    from workflow.errors import (  # noqa: PLC0415
-        JournalMissingError,
-        MalformedIdError,
-        UnknownCommunityError,
-    )
-
-    try:
-        view = view_of(data_dir)
-        with view.journal as journal:
-            known = journal.run(lambda tx: find(view, tx, text))
-    except (JournalMissingError, UnknownCommunityError) as unknown:
-        try:
-            await asking("join", text)
-        except MalformedIdError:
-            raise unknown from None
-        return text, text[:12]
-    return known.id, known.name
 
 
 def _refuse_problems(rehearsed: ImportReport) -> None:

@@ -29,14 +29,10 @@ Query = Callable[[Transaction], T]
 Probe = Callable[[str], None]
 
 APPLICATION_ID: Final = 0x434F4D41  # "COMA": SQLite keeps it in the file's header.
-ALWAYS: Final = ("PRAGMA busy_timeout=5000", "PRAGMA foreign_keys=ON")
-WRITING: Final = (
-    # In a new file: messages of some hundred bytes are written faster than on pages of 4096 bytes.
-    "PRAGMA page_size=16384",
-    "PRAGMA synchronous=FULL",
-    # KiB of pages in memory: bulk imports then write each page about once.
-    "PRAGMA cache_size=-16384",
-)
+SET_PAGE_SIZE: Final = "PRAGMA page_size=16384"
+"""In a new file: messages of some hundred bytes are written faster than on SQLite's 4096 bytes."""
+SET_CACHE_SIZE: Final = "PRAGMA cache_size=-16384"
+"""KiB of pages in memory: bulk imports then write each page about once."""
 SET_APPLICATION_ID: Final = "PRAGMA application_id=0x434F4D41"
 CHECKED_UP_TO: Final = 64 * 1024 * 1024
 """Bytes: a larger file is not read through at each start."""
@@ -234,8 +230,12 @@ def connect(path: Path | str, *, read_only: bool = False) -> sqlite3.Connection:
     connection: sqlite3.Connection | None = None
     try:
         connection = _opened(path, read_only=read_only)
-        for setting in (*(() if read_only else WRITING), *ALWAYS):
-            connection.execute(setting)
+        if not read_only:
+            connection.execute(SET_PAGE_SIZE)
+            connection.execute("PRAGMA synchronous=FULL")
+            connection.execute(SET_CACHE_SIZE)
+        connection.execute("PRAGMA busy_timeout=5000")
+        connection.execute("PRAGMA foreign_keys=ON")
     except sqlite3.DatabaseError as error:
         if connection is not None:
             connection.close()

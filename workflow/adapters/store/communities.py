@@ -232,6 +232,15 @@ class SqliteCommunities:
         ).fetchall()
         return dict(cast("list[tuple[str, int]]", rows))
 
+    def set_repaired(self, tx: Transaction, community: str, at: float) -> None:
+        """The generation's damaged bytes were fetched from others at this moment."""
+        tx.execute("UPDATE community SET repaired_at = ? WHERE id = ?", (at, community))
+
+    def repaired_at(self, tx: Transaction, community: str) -> float:
+        """When the generation was last repaired; 0 when it never was."""
+        row = tx.execute("SELECT repaired_at FROM community WHERE id = ?", (community,)).fetchone()
+        return cast("float", row[0]) if row else 0.0
+
 
 def _community(row: Sequence[Value]) -> Community:
     return Community(*row)  # type: ignore[arg-type]

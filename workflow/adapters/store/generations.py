@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, cast
 
 from workflow.adapters.store.announcements import see_signature
 from workflow.archive.index import IndexEntry
 from workflow.errors import UnknownCommunityError
-from workflow.ports.records import ArchiveState, Choice, Generation, Holding
+from workflow.ports.records import ArchiveState, Choice, Generation
 from workflow.ports.work import Transaction, Value
 
 GENERATION: Final = (
@@ -33,15 +32,6 @@ ARCHIVE_STATES: Final = (
     " WHERE a.community = ?1"
     " AND a.lineage = (SELECT max(lineage) FROM generation WHERE community = ?1)"
     ' ORDER BY a."offset"'
-)
-HOLDINGS: Final = (
-    "SELECT a.community, count(*), sum(a.is_here OR NOT a.is_done), sum(a.is_here),"
-    " sum(a.is_here AND coalesce(i.state, '') IN ('', 'IMPORTED')), sum(a.is_locked),"
-    " sum(coalesce(i.state, '') = 'QUARANTINED')"
-    " FROM json_each(?) asked JOIN archive a ON a.community = asked.value"
-    " AND a.lineage = (SELECT max(lineage) FROM generation WHERE community = asked.value)"
-    " LEFT JOIN instance i ON i.lifecycle = 'archive' AND i.id = a.instance"
-    " GROUP BY a.community"
 )
 IMPORTS: Final = (
     "SELECT count(*), coalesce(sum(is_done = 0 AND is_locked = 0), 0) FROM archive"
@@ -224,15 +214,6 @@ class SqliteGenerations:
         """Nothing is being downloaded any more; what has come of it stays."""
         tx.execute("UPDATE community SET candidate = 0 WHERE id = ?", (community,))
 
-    def set_repaired(self, tx: Transaction, community: str, at: float) -> None:
-        """The generation's damaged bytes were fetched from others at this moment."""
-        tx.execute("UPDATE community SET repaired_at = ? WHERE id = ?", (at, community))
-
-    def repaired_at(self, tx: Transaction, community: str) -> float:
-        """When the generation was last repaired; 0 when it never was."""
-        row = tx.execute("SELECT repaired_at FROM community WHERE id = ?", (community,)).fetchone()
-        return cast("float", row[0]) if row else 0.0
-
     def complete_candidate(self, tx: Transaction, community: str) -> None:
         """All that is chosen of the candidate is here: it is the generation now."""
         before, after = self.generation(tx, community), self.candidate(tx, community)
@@ -297,11 +278,6 @@ class SqliteGenerations:
             ArchiveState(instance, IndexEntry.decode(entry), bool(here), bool(locked), state, count)
             for instance, entry, here, locked, state, count in cast("list[tuple[Any, ...]]", rows)
         ]
-
-    def holdings(self, tx: Transaction, communities: Sequence[str]) -> dict[str, Holding]:
-        """How much of each community's newest lineage is here; none where there is no archive."""
-        rows = tx.execute(HOLDINGS, (json.dumps(communities),)).fetchall()
-        return {str(row[0]): Holding(*cast("tuple[int, ...]", row[1:])) for row in rows}
 
     def imports(self, tx: Transaction, community: str) -> tuple[int, int]:
         """How many archives of the newest lineage are done with, and how many on their way.
