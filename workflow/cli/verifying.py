@@ -82,7 +82,6 @@ class _Line:
     stored: int
     archived: int
     archives: int
-    here: int
     imported: int
     not_chosen: int
     why: str
@@ -96,7 +95,7 @@ def _say(coverage: Coverage, *, with_channels: bool) -> None:
         say(f"  chosen: {coverage.choice.words}")
     say(f"  {stored:,} messages, {coverage.bytes_read:,} bytes of archives read and checked")
     lines = list(_lines(coverage))
-    head = ("WEEKS", "", "STORED", "ARCHIVED", "ARCHIVES", "HERE", "IMPORTED", "")
+    head = ("WEEKS", "", "STORED", "ARCHIVED", "ARCHIVES", "IMPORTED", "")
     rows = [
         (
             f"{_day(line.first.start)} to {_day(line.last.end - 1)}",
@@ -104,7 +103,6 @@ def _say(coverage: Coverage, *, with_channels: bool) -> None:
             f"{line.stored:,}",
             f"{line.archived:,}",
             f"{line.archives:,}",
-            f"{line.here:,}",
             f"{line.imported:,}",
             line.why or ("not chosen" if line.not_chosen else "complete"),
         )
@@ -159,7 +157,7 @@ def _lines(coverage: Coverage) -> Iterator[_Line]:
             line = _Line(
                 line.first, window, line.weeks + 1, line.stored + more.stored,
                 line.archived + more.archived, line.archives + more.archives,
-                line.here + more.here, line.imported + more.imported,
+                line.imported + more.imported,
                 line.not_chosen + more.not_chosen, line.why,
             )  # fmt: skip
             continue
@@ -179,7 +177,7 @@ def _line_of(window: Window, week: Week | None, cells: list[Cell]) -> _Line:
         whys.append("not over yet")
     return _Line(
         window, window, 1, stored, archived,
-        week.archives if week else 0, week.here if week else 0, week.imported if week else 0,
+        week.archives if week else 0, week.imported if week else 0,
         week.not_chosen if week else 0,
         "; ".join(whys),
     )  # fmt: skip
