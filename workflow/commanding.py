@@ -84,8 +84,8 @@ async def _claim(node: Node, id: str, given: Arguments) -> Arguments:
     return {"id": id}
 
 
-async def _key_saved(node: Node, id: str, _: Arguments) -> Arguments:
-    await node.set_key_saved(id)
+async def _key_saved(node: Node, id: str, given: Arguments) -> Arguments:
+    await node.set_key_saved(id, bytes.fromhex(given["key"]) if "key" in given else None)
     return {}
 
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 KEYS: Final = "keys"
 """The folder of private keys, in the data directory."""
+SETTINGS: Final = "settings.toml"
+"""The settings file, in the data directory or in a folder of configuration."""
 SCRATCH: Final = "carrier"
 """What is being downloaded and has no place of its own yet, in the data directory."""
 MEETING: Final = "local-network"

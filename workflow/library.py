@@ -183,14 +183,17 @@ class Library:
         page = await self.engine.run(lambda tx: pages.read(tx, after))
         return await asyncio.to_thread(pages.fill, page)
 
-    async def set_key_saved(self, id: str) -> None:
+    async def set_key_saved(self, id: str, key: bytes | None = None) -> None:
         """A person has the community's private key in another place, too: ``status`` is content.
 
-        Raises ``UnknownCommunityError``.
+        ``key`` is the public one (33 bytes) of what was saved, None for that of now; one that the
+        community no longer has changes nothing. Raises ``UnknownCommunityError``.
         """
 
         def writes(tx: Transaction) -> None:
-            self._store.set_key_saved(tx, id, self._store.community(tx, id).control_key)
+            now = self._store.community(tx, id).control_key
+            if key in {None, now}:
+                self._store.set_key_saved(tx, id, now)
 
         await self.engine.run(writes)
 

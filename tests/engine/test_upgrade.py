@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from workflow.adapters.store.schema import STORE
 from workflow.adapters.store.sqlite import SqliteStore
 from workflow.cli.asking import ask_once
 from workflow.cli.place import view_of
-from workflow.engine.copying import check_copy
+from workflow.engine.copying import check_copy, copy_database
 from workflow.engine.journal import APPLICATION_ID, Journal
 from workflow.engine.migrations import ENGINE, newest_numbers
 from workflow.errors import (
@@ -55,6 +56,25 @@ def dump(path: Path) -> list[str]:
     lines = list(connection.iterdump())
     connection.close()
     return lines
+
+
+def test_a_copy_that_has_no_room_leaves_nothing(tmp_path: Path) -> None:
+    """The database itself says that it is full, as on a full disk."""
+    connection = sqlite3.connect(first_version(tmp_path))
+    connect = sqlite3.connect
+
+    def small(*arguments: Any, **named: Any) -> sqlite3.Connection:
+        copy = connect(*arguments, **named)
+        copy.execute("PRAGMA max_page_count = 2")
+        return copy
+
+    before = set(tmp_path.iterdir())
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(sqlite3, "connect", small)
+        with pytest.raises(sqlite3.OperationalError, match="full"):
+            copy_database(connection, tmp_path / "copy")
+    connection.close()
+    assert set(tmp_path.iterdir()) == before
 
 
 def test_the_first_version_is_copied_and_then_brought_up_to_date(tmp_path: Path) -> None:

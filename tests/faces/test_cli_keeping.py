@@ -15,6 +15,7 @@ from typer.testing import CliRunner, Result
 from states import CommunityArchivesError
 from tests.faces.command_line import ROOT, CommandLine, Started
 from workflow.cli.app import app
+from workflow.cli.asking import ask_once
 from workflow.cli.place import key_store
 
 PAGE = (ROOT / "docs" / "operating-data.md").read_text()
@@ -98,7 +99,48 @@ def test_a_backup_with_keys_saves_them(here: Path) -> None:
     assert key_store(here / "new").holds(known)
 
 
+def test_a_backup_is_told_before_anybody_is_asked_to_mark_its_keys(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody can open the key any more, or answers in time: the backup is whole all the same."""
+    done("community", "create", "chess")
+    (here / "phrase").write_text("correct horse\n")
+    monkeypatch.setenv("COMMUNITY_ARCHIVES_PASSPHRASE_FILE", str(here / "phrase"))
+    done("community", "create", "gardeners", "--encrypt")
+    (here / "phrase").write_text("wrong\n")
+    said = done("backup", "b", "--with-keys", "--json")
+    assert json.loads(said.stdout)["has_keys"] is True
+    told = " ".join(said.stderr.split())
+    assert "The keys are in the backup, but 'status' goes on saying that they are not" in told
+    assert "[key-file]" in told
+    (here / "phrase").write_text("correct horse\n")
+    assert "exists only here" in done("status").stderr
+    assert done("backup", "b", "--with-keys").stderr == ""
+    assert "exists only here" not in done("status").stderr
+
+
+def test_another_key_than_that_of_now_is_not_taken_for_saved(here: Path) -> None:
+    id = ask_once(here / "data", "create", name="chess", key=key_store(here / "data").create().hex())
+    other = key_store(here / "data").create()
+    ask_once(here / "data", "key_saved", id["id"], key=other.hex())
+    assert UNSAVED in done("status").stderr
+    ask_once(here / "data", "key_saved", id["id"], key=id["id"][2:])
+    ask_once(here / "data", "key_saved", id["id"], key=other.hex())
+    assert UNSAVED not in done("status").stderr
+
+
 # ----------------------------------------------------------------------------------------- backup
+
+
+def test_who_has_set_up_a_new_server_restores_into_it(planted_here: Path) -> None:
+    (planted_here / "data" / "settings.toml").write_text("settle = 5\n")
+    done("backup", "b")
+    done("init", "--yes", "--data-dir", "new")
+    before = (planted_here / "new" / "settings.toml").read_text()
+    done("restore", "b", "--data-dir", "new")
+    assert (planted_here / "new" / "settings.toml").read_text() == before
+    done("restore", "b", "--data-dir", "newer")
+    assert (planted_here / "newer" / "settings.toml").read_text() == "settle = 5\n"
 
 
 def test_what_is_told_of_a_backup_and_of_what_is_restored(planted_here: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import io
 import itertools
 import json
 import os
@@ -28,9 +29,9 @@ from tests.scenarios.backed_up import (
     texts,
 )
 from workflow.archive.pieces import PIECE_LENGTH
-from workflow.backup import Manifest, back_up, read_manifest, restore
+from workflow.backup import Manifest, back_up, read_manifest, restore, saving
 from workflow.backup.copying import copy_runs
-from workflow.backup.saving import merged, without
+from workflow.backup.runs import merged, without
 from workflow.engine.reading import ReadOnlyJournal
 from workflow.errors import (
     BackupInvalidError,
@@ -40,6 +41,7 @@ from workflow.errors import (
     DirectoryNotEmptyError,
     JournalMissingError,
 )
+from workflow.files.folder import open_to_read
 from workflow.ports.records import Choice
 from workflow.testing.world import HOUR, World
 from workflow.viewing import read_journal
@@ -153,6 +155,103 @@ async def test_damage_in_the_backup_is_healed_by_the_next_one(world: World, tmp_
     assert brought_back(world, target, "copy").to_take_over == ("chess",)
 
 
+def broken_sector(monkeypatch: pytest.MonkeyPatch, path: Path, start: int, end: int) -> None:
+    """A disk that can give these bytes of a file to nobody, and says so as Linux does."""
+    copy_file_range, folder = os.copy_file_range, path.parent
+
+    class Worn(io.FileIO):
+        def read(self, count: int = -1, /) -> bytes:
+            at = self.tell()
+            if at < end and (count < 0 or at + count > start):
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+            return super().read(count) or b""
+
+    def opened(file: Path) -> Any:
+        return Worn(file) if file == path else open_to_read(file)
+
+    def copying(reading: int, writing: int, count: int, at: int, to: int) -> int:
+        is_it = Path(f"/proc/self/fd/{reading}").resolve() == folder.resolve() / path.name
+        if is_it and at <= start < at + count:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return copy_file_range(reading, writing, count, at, to)
+
+    monkeypatch.setattr("workflow.backup.manifest.open_to_read", opened)
+    monkeypatch.setattr("workflow.backup.copying.open_to_read", opened)
+    monkeypatch.setattr(os, "copy_file_range", copying)
+
+
+async def test_what_the_disk_cannot_read_is_left_out_and_said(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node, id = await owner(world, weeks=3)
+    folder = world.place("owner").directory / "archives" / id / "1"
+    with monkeypatch.context() as patched:
+        broken_sector(patched, folder / "data", PIECE_LENGTH + 7, PIECE_LENGTH + 9)
+        made = saved(world, "owner", tmp_path / "backup").manifest
+    (problem,) = made.problems
+    assert "it cannot be read: Input/output error" in problem
+    assert f"({folder / 'data'})" in problem
+    assert problem.endswith("1 pieces are left out.")
+    (kept,) = [one for one in made.files if one.path.endswith("/data")]
+    assert kept.runs == ((0, PIECE_LENGTH), (2 * PIECE_LENGTH, 3 * PIECE_LENGTH))
+    assert brought_back(world, tmp_path / "backup", "copy").to_take_over == ("chess",)
+    assert saved(world, "owner", tmp_path / "backup").manifest.problems == ()
+    with monkeypatch.context() as patched:
+        broken_sector(patched, folder / "data", PIECE_LENGTH + 7, PIECE_LENGTH + 9)
+        assert saved(world, "owner", tmp_path / "backup").manifest.problems == (), "it has it"
+    with monkeypatch.context() as patched:
+        broken_sector(patched, folder / "index.3", 0, 1)
+        (problem,) = saved(world, "owner", tmp_path / "other").manifest.problems
+    assert f"it cannot be read: Input/output error ({folder / 'index.3'})" in problem
+
+
+async def test_a_data_that_cannot_be_opened_leaves_what_the_backup_has(
+    world: World, tmp_path: Path
+) -> None:
+    node, id = await owner(world)
+    saved(world, "owner", tmp_path / "backup")
+    await more(world, node, id)
+    data = world.place("owner").directory / "archives" / id / "1" / "data"
+    data.rename(tmp_path / "elsewhere")
+    data.symlink_to(tmp_path / "elsewhere")
+    made = saved(world, "owner", tmp_path / "backup").manifest
+    (problem,) = made.problems
+    assert "no file is there" in problem
+    (kept,) = [one for one in made.files if one.path.endswith("/data")]
+    assert kept.runs == ((0, PIECE_LENGTH),)
+
+
+async def test_a_key_that_cannot_be_read_is_said_and_stays_in_the_backup(
+    world: World, tmp_path: Path
+) -> None:
+    await owner(world)
+    key = world.place("owner").directory / "keys" / ("02" + "ab" * 32 + ".key")
+    key.parent.mkdir()
+    key.write_text("11" * 32)
+    saved(world, "owner", tmp_path / "backup", with_keys=True)
+    key.unlink()
+    key.mkdir()
+    made = saved(world, "owner", tmp_path / "backup").manifest
+    (problem,) = made.problems
+    assert str(key) in problem
+    assert [one.path for one in made.files if one.path.startswith("keys/")] == [f"keys/{key.name}"]
+    other = saved(world, "owner", tmp_path / "other", with_keys=True).manifest
+    assert not [one for one in other.files if one.path.startswith("keys/")]
+
+
+async def test_what_lies_in_the_way_in_the_backup_is_no_damage_here(
+    world: World, tmp_path: Path
+) -> None:
+    _, id = await owner(world)
+    saved(world, "owner", tmp_path / "backup")
+    data = tmp_path / "backup" / "archives" / id / "1" / "data"
+    data.unlink()
+    data.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(DataDirectoryError, match="in the way: no file is there") as raised:
+        saved(world, "owner", tmp_path / "backup")
+    assert raised.value.place == str(data)
+
+
 @pytest.mark.parametrize("number", [errno.EXDEV, errno.EOPNOTSUPP])
 async def test_where_the_system_cannot_copy_we_do(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
@@ -234,6 +333,54 @@ async def test_a_later_backup_that_was_broken_off_leaves_the_earlier_one(
         saved(world, "owner", tmp_path / "backup")
 
 
+async def test_damage_that_is_new_does_not_cost_the_earlier_backup(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pieces that the earlier one does not have are wrong here; then the disk is full."""
+    node, id = await owner(world)
+    target = tmp_path / "backup"
+    saved(world, "owner", target)
+    await more(world, node, id)
+    data = world.place("owner").directory / "archives" / id / "1" / "data"
+    with data.open("r+b") as file:
+        file.seek(PIECE_LENGTH + 5)
+        file.write(b"!!")
+    # Once the journal, index, .torrent and data are there: when the manifest is put in place.
+    with full_disk(monkeypatch, 6), pytest.raises(DataDirectoryError, match="No space left"):
+        saved(world, "owner", target)
+    told = restore(target, tmp_path / "earlier", random=bytes).manifest
+    assert (told.number, told.problems) == (1, ())
+    assert len(saved(world, "owner", target).manifest.problems) == 1
+
+
+async def test_another_backup_that_ends_at_the_last_moment_is_the_earlier_one(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is whole after we have looked into the folder and before we hold it."""
+    await owner(world)
+    target, flock, prepare = tmp_path / "backup", fcntl.flock, saving._prepare
+
+    def prepared(target: Path) -> None:
+        prepare(target)
+        monkeypatch.setattr(saving, "_prepare", prepare)
+        assert saved(world, "owner", target).manifest.number == 1
+
+    monkeypatch.setattr(saving, "_prepare", prepared)
+    assert saved(world, "owner", target).manifest.number == 2
+
+    def held(descriptor: int, how: int) -> None:
+        monkeypatch.setattr(fcntl, "flock", flock)
+        (target / "unfinished").unlink()
+        saved(world, "owner", target)
+        flock(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", held)
+    with pytest.raises(DirectoryLockedError, match="another backup is being made"):
+        saved(world, "owner", target)
+    assert read_manifest(target).number == 3
+    assert restore(target, tmp_path / "copy", random=bytes).manifest.number == 3
+
+
 async def test_a_restoring_that_was_broken_off_is_begun_again(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -246,13 +393,73 @@ async def test_a_restoring_that_was_broken_off_is_begun_again(
     monkeypatch.setattr(os, "copy_file_range", refused)
     with pytest.raises(DataDirectoryError, match="cannot be restored: No space left"):
         brought_back(world, tmp_path / "backup", "copy")
-    assert not (world.place("copy").directory / "journal.sqlite3").exists()
+    half = world.place("copy").directory
+    assert not (half / "journal.sqlite3").exists()
     monkeypatch.undo()
+    with pytest.raises(DirectoryNotEmptyError, match="something else than a backup"):
+        saved(world, "owner", half)
     brought_back(world, tmp_path / "backup", "copy")
-    assert "unfinished" not in files(world.place("copy").directory)
-    (world.place("copy").directory / "unfinished").touch()
+    assert "restoring" not in files(half)
+    (half / "restoring").touch()
     with pytest.raises(DirectoryNotEmptyError):  # Whatever is said there: it has a journal.
         brought_back(world, tmp_path / "backup", "copy")
+
+
+async def test_a_backup_is_never_taken_for_an_empty_place(world: World, tmp_path: Path) -> None:
+    """Not even one that was broken off, and whatever else is said there."""
+    await owner(world)
+    target, other = tmp_path / "backup", tmp_path / "other"
+    saved(world, "owner", target)
+    saved(world, "owner", other)
+    for marker in ("unfinished", "restoring"):
+        for folder in (target, other):
+            (folder / marker).touch()
+        before = files(target), files(other)
+        for place in (target, target / "new", tmp_path):
+            with pytest.raises(DataDirectoryError, match="neither into itself nor around itself"):
+                restore(target, place, random=bytes)
+        with pytest.raises(DirectoryNotEmptyError):
+            restore(target, other, random=bytes)
+        assert (files(target), files(other)) == before
+    (other / "restoring").unlink()
+    (other / "manifest.json").unlink()  # A first one that was broken off.
+    with pytest.raises(DirectoryNotEmptyError):
+        restore(target, other, random=bytes)
+
+
+async def test_settings_go_with_it_and_give_way_to_those_that_are_there(
+    world: World, tmp_path: Path
+) -> None:
+    await owner(world)
+    settings, target = world.place("owner").directory / "settings.toml", tmp_path / "backup"
+    settings.write_text('listen = "6881"\n')
+    first = saved(world, "owner", target).manifest
+    assert first.settings is not None
+    assert first.settings.path == "settings-1.toml"
+    assert (target / "settings-1.toml").stat().st_mode & 0o777 == 0o600
+    settings.write_text('listen = "6882"\n')
+    assert saved(world, "owner", target).manifest.number == 2
+    assert "settings-1.toml" not in files(target)
+    restore(target, tmp_path / "one", random=bytes)
+    assert (tmp_path / "one" / "settings.toml").read_text() == 'listen = "6882"\n'
+    begun = tmp_path / "two"
+    for folder in ("local-network", ".local"):  # Of other nodes of this user.
+        (begun / folder).mkdir(parents=True)
+    (begun / "settings.toml").write_text('network = "local"\n')
+    restore(target, begun, random=bytes)
+    assert (begun / "settings.toml").read_text() == 'network = "local"\n'
+    (target / "settings-2.toml").write_text('listen = "6883"\n')
+    with pytest.raises(BackupInvalidError, match="another hash"):
+        restore(target, tmp_path / "three", random=bytes)
+    settings.unlink()
+    settings.mkdir()
+    made = saved(world, "owner", target).manifest
+    assert (made.settings, len(made.problems)) == (None, 1)
+    settings.rmdir()
+    made = saved(world, "owner", target).manifest
+    assert (made.settings, made.problems) == (None, ())
+    restore(target, tmp_path / "four", random=bytes)
+    assert not (tmp_path / "four" / "settings.toml").exists()
 
 
 async def test_places_that_are_refused(world: World, tmp_path: Path) -> None:
@@ -356,10 +563,17 @@ async def test_a_backup_with_a_lost_or_false_file_is_refused(world: World, tmp_p
 
 def test_a_file_that_ends_before_is_not_copied_as_if_it_did_not(tmp_path: Path) -> None:
     (tmp_path / "short").write_bytes(b"12345")
-    with pytest.raises(ContentDamagedError, match="byte 5 is behind the end"):
-        copy_runs(tmp_path / "short", tmp_path / "copy", 9, [(2, 9)], lambda _: None)
+    missing = copy_runs(tmp_path / "short", tmp_path / "copy", 9, [(2, 9)], lambda _: None)
+    assert [error.message for error in missing.values()] == ["byte 5 is behind the end"]
     with pytest.raises(ContentDamagedError, match="no file is there"):
         copy_runs(tmp_path / "none", tmp_path / "copy", 9, [(2, 9)], lambda _: None)
+    # Where nothing is mapped, the kernel says what a disk says of a sector that it cannot read.
+    missing = copy_runs(
+        Path("/proc/self/mem"), tmp_path / "copy", 9, [(0, PIECE_LENGTH)], lambda _: None
+    )
+    assert [error.message for error in missing.values()] == [
+        "it cannot be read: Input/output error"
+    ]
 
 
 async def test_a_history_that_began_anew_replaces_the_one_in_the_backup(

@@ -9,12 +9,16 @@ from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from workflow.backup.manifest import STEP, Run, read_runs
+from workflow.archive.pieces import PIECE_LENGTH
+from workflow.backup.manifest import STEP, read_runs, unreadable
+from workflow.backup.runs import Run
 from workflow.errors import ContentDamagedError
 from workflow.files.folder import open_own, open_to_read, sync_folder, write_all, write_whole
 
 NOT_SO: Final = {errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EBADF}
 """How a system says that it cannot copy between these two files by itself."""
+UNREADABLE: Final = {errno.EIO, errno.EBADMSG, errno.EUCLEAN, errno.ESTALE}
+"""How it says that one of the two files fails; by hand it shows which one, and where."""
 AT_ONCE: Final = 64 * 1024 * 1024
 """Bytes that the system is asked to copy at once."""
 
@@ -25,14 +29,16 @@ def copy_runs(
     size: int,
     runs: Iterable[Run],
     tell: Callable[[int], None],
-) -> None:
+) -> dict[Run, ContentDamagedError]:
     """Copy these runs to the same places of ``target``, which is ``size`` long then, and synced.
 
     Where a file system can share the bytes of two files until one of them changes, it does: the
-    copy takes no room and no time. Raises ``ContentDamagedError`` when the source ends before or is
-    not there, and ``OSError``.
+    copy takes no room and no time. Returns the pieces of the source that cannot be read, or are
+    behind its end, and why; they were left out. Raises ``ContentDamagedError`` when it cannot be
+    opened, and ``OSError`` when ``target`` cannot be written.
     """
-    reading = open_own(source, os.O_RDONLY)
+    missing: dict[Run, ContentDamagedError] = {}
+    reading = _opened(source)
     try:
         writing = open_own(target, os.O_RDWR | os.O_CREAT)
         try:
@@ -41,12 +47,20 @@ def copy_runs(
             for start, end in runs:
                 done = _copied_by_system(reading, writing, (start, end), tell)
                 if done < end:
-                    _copy_by_hand(source, writing, (done, end), tell)
+                    missing |= _copy_by_hand(source, writing, (done, end), tell)
             os.fsync(writing)
         finally:
             os.close(writing)
     finally:
         os.close(reading)
+    return missing
+
+
+def _opened(source: Path) -> int:
+    try:
+        return open_own(source, os.O_RDONLY)
+    except OSError as error:
+        raise unreadable(source, error) from error
 
 
 def _copied_by_system(reading: int, writing: int, run: Run, tell: Callable[[int], None]) -> int:
@@ -56,7 +70,7 @@ def _copied_by_system(reading: int, writing: int, run: Run, tell: Callable[[int]
         try:
             count = os.copy_file_range(reading, writing, min(AT_ONCE, end - offset), offset, offset)
         except OSError as error:
-            if error.errno in NOT_SO:
+            if error.errno in NOT_SO | UNREADABLE:
                 return offset
             raise
         if count == 0:
@@ -66,21 +80,39 @@ def _copied_by_system(reading: int, writing: int, run: Run, tell: Callable[[int]
     return offset
 
 
-def _copy_by_hand(source: Path, writing: int, run: Run, tell: Callable[[int], None]) -> None:
-    os.lseek(writing, run[0], os.SEEK_SET)
-    for part in read_runs(source, (run,), STEP):
+def _copy_by_hand(
+    source: Path, writing: int, run: Run, tell: Callable[[int], None], step: int = STEP
+) -> dict[Run, ContentDamagedError]:
+    """Where many bytes at once cannot be read, each piece of them is tried."""
+    missing: dict[Run, ContentDamagedError] = {}
+    for start in range(*run, step):
+        one = (start, min(start + step, run[1]))
+        try:
+            (part,) = read_runs(source, (one,), step)
+        except ContentDamagedError as error:
+            if step > PIECE_LENGTH:
+                missing |= _copy_by_hand(source, writing, one, tell, PIECE_LENGTH)
+            else:
+                missing[one] = error
+            continue
+        os.lseek(writing, start, os.SEEK_SET)
         write_all(writing, part)
         tell(len(part))
+    return missing
 
 
 def copy_whole(source: Path, target: Path) -> int:
     """Copy a small file unless the same bytes are there; returns how many were written.
 
-    Raises ``ContentDamagedError`` when it is not there, and ``OSError``.
+    Raises ``ContentDamagedError`` when it cannot be read, and ``OSError`` when ``target`` cannot be
+    written.
     """
-    with open_to_read(source) as file:
-        content = file.read()
-    with suppress(ContentDamagedError), open_to_read(target) as file:
+    try:
+        with open_to_read(source) as file:
+            content = file.read()
+    except OSError as error:
+        raise unreadable(source, error) from error
+    with suppress(ContentDamagedError, OSError), open_to_read(target) as file:
         if file.read() == content:
             return 0
     write_whole(target, content)

@@ -18,20 +18,19 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 from workflow.archive.pieces import PIECE_LENGTH
+from workflow.backup.runs import Run
 from workflow.errors import BackupInvalidError, ContentDamagedError
 from workflow.files.folder import open_to_read, sync_folder, write_whole
 
 MANIFEST: Final = "manifest.json"
 UNFINISHED: Final = "unfinished"
-"""A file that is there while a backup, or a restored directory, is not whole yet."""
+"""A file that is there while a backup is not whole yet."""
 FORMAT: Final = 1
 LONGEST: Final = 256 * 1024 * 1024
 """Bytes of a manifest, at most."""
 STEP: Final = 10 * PIECE_LENGTH
 """Bytes that are read at once."""
 
-Run = tuple[int, int]
-"""From this byte on, before that one."""
 Tell = Callable[[int], None]
 """Told how many bytes were read."""
 
@@ -70,11 +69,15 @@ class BackedUp:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """A backup. ``made_at`` is in seconds (UTC epoch); ``problems`` is what was damaged already."""
+    """A backup. ``made_at`` is in seconds (UTC epoch); ``problems`` is what was damaged already.
+
+    ``settings`` is None when no settings file lay in the data directory.
+    """
 
     made_at: float
     number: int
     journal: Kept
+    settings: Kept | None
     files: tuple[Kept, ...]
     communities: tuple[BackedUp, ...]
     has_keys: bool
@@ -83,7 +86,7 @@ class Manifest:
     @property
     def all_files(self) -> tuple[Kept, ...]:
         """All files of the backup."""
-        return (self.journal, *self.files)
+        return (self.journal, *((self.settings,) if self.settings else ()), *self.files)
 
     @property
     def size(self) -> int:
@@ -134,6 +137,8 @@ def _manifest(data: dict[str, Any]) -> Manifest:
         )
     data["made_at"], data["number"] = float(data["made_at"]), int(data["number"])
     data["journal"] = _kept(data["journal"], "journal-*.sqlite3")
+    settings = data.get("settings")  # An early backup says nothing of them.
+    data["settings"] = _kept(settings, "settings-*.toml") if settings else None
     data["files"] = tuple(_kept(one, "archives/*", "keys/*") for one in data["files"])
     data["communities"] = tuple(BackedUp(**one) for one in data["communities"])
     data["problems"] = tuple(map(str, data["problems"]))
@@ -181,6 +186,9 @@ def read_runs(path: Path, runs: tuple[Run, ...], step: int = STEP) -> Iterator[b
                         )
                     yield part
     except OSError as error:
-        raise ContentDamagedError(
-            f"it cannot be read: {error.strerror}", place=str(path)
-        ) from error
+        raise unreadable(path, error) from error
+
+
+def unreadable(path: Path, error: OSError) -> ContentDamagedError:
+    """What is raised when a file cannot be read, which is no matter of writing."""
+    return ContentDamagedError(f"it cannot be read: {error.strerror}", place=str(path))

@@ -8,6 +8,7 @@ it is the one to do so, by ``announce --take-over``, under a clock above every o
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +17,9 @@ from typing import Final
 from workflow.adapters.store.schema import STORE
 from workflow.adapters.store.sqlite import SqliteStore
 from workflow.adopting import Progress, no_progress
-from workflow.backup.copying import copy_runs, sync_folders
-from workflow.backup.manifest import UNFINISHED, Kept, Manifest, read_manifest, sha256_of
+from workflow.backup.copying import copy_runs, copy_whole, sync_folders
+from workflow.backup.manifest import MANIFEST, Kept, Manifest, read_manifest, sha256_of
+from workflow.defaults import MEETING, SETTINGS
 from workflow.engine.copying import check_copy
 from workflow.engine.history import remember
 from workflow.engine.journal import APPLICATION_ID, Journal
@@ -35,7 +37,13 @@ from workflow.ports.records import RESTORED
 from workflow.ports.work import Transaction
 from workflow.viewing import JOURNAL
 
-OWN_FILES: Final = {LOCK, HOLDER, UNFINISHED}
+RESTORING: Final = "restoring"
+"""A file that is there while a restored directory is not whole yet."""
+OWN_FILES: Final = {LOCK, HOLDER, RESTORING, SETTINGS, MEETING, ".local"}
+"""What may lie in an empty data directory.
+
+A default one holds the folder through which local nodes meet; under systemd, in ``.local``.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +63,17 @@ def restore(
 ) -> Restored:
     """Make ``data_dir``, which is empty or not there, what the backup in ``source`` holds.
 
+    A settings file that lies there already stays, and counts instead of the one in the backup.
     ``random`` gives so many bytes that nobody can guess: the new device's name. One that was broken
     off can be begun again. Raises ``BackupInvalidError`` for a backup that is not whole or damaged,
     ``DirectoryNotEmptyError``, ``DirectoryLockedError``, and ``DataDirectoryError`` when it cannot
     be written.
     """
+    here, place = data_dir.resolve(), source.resolve()
+    if here == place or here in place.parents or place in here.parents:
+        raise DataDirectoryError(
+            "a backup is restored neither into itself nor around itself", place=str(data_dir)
+        )
     manifest = read_manifest(source)
     _refuse_if_not_empty(data_dir)
     _check(source, manifest, progress)
@@ -67,10 +81,10 @@ def restore(
         lock = DirectoryLock(data_dir, "restore")
         try:
             _refuse_if_not_empty(data_dir)
-            (data_dir / UNFINISHED).touch(mode=0o600)
+            (data_dir / RESTORING).touch(mode=0o600)
             _copy(source, data_dir, manifest, progress)
             taken = _place_journal(source, data_dir, manifest, random(16).hex())
-            (data_dir / UNFINISHED).unlink()
+            (data_dir / RESTORING).unlink()
             sync_folder(data_dir)
         finally:
             lock.release()
@@ -86,7 +100,8 @@ def restore(
 def _refuse_if_not_empty(data_dir: Path) -> None:
     if not data_dir.exists():
         return
-    if (data_dir / UNFINISHED).exists() and not (data_dir / JOURNAL).exists():
+    of_others = (data_dir / JOURNAL, data_dir / MANIFEST)
+    if (data_dir / RESTORING).exists() and not any(one.exists() for one in of_others):
         return  # A restoring that was broken off; whoever ran there meanwhile has a journal.
     if not data_dir.is_dir() or {path.name for path in data_dir.iterdir()} - OWN_FILES:
         raise DirectoryNotEmptyError(
@@ -131,12 +146,15 @@ def _copy(source: Path, data_dir: Path, manifest: Manifest, progress: Progress) 
         target = data_dir / one.path
         target.parent.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
         _copy_new(source, target, one, tell)
+    if manifest.settings and not os.path.lexists(data_dir / SETTINGS):
+        copy_whole(source / manifest.settings.path, data_dir / SETTINGS)
     sync_folders(data_dir, [one.path for one in manifest.files])
 
 
 def _copy_new(source: Path, target: Path, one: Kept, tell: Callable[[int], None]) -> None:
     target.unlink(missing_ok=True)  # Of a restoring that was broken off.
-    copy_runs(source / one.path, target, one.size, one.runs, tell)
+    for error in copy_runs(source / one.path, target, one.size, one.runs, tell).values():
+        raise error
 
 
 def _place_journal(

@@ -29,11 +29,13 @@ from workflow.backup.manifest import (
     BackedUp,
     Kept,
     Manifest,
-    Run,
     read_manifest,
     read_runs,
+    unreadable,
     write_manifest,
 )
+from workflow.backup.runs import Run, merged, without
+from workflow.defaults import KEYS, SETTINGS
 from workflow.engine.reading import kept
 from workflow.errors import (
     ContentDamagedError,
@@ -46,8 +48,6 @@ from workflow.files.torrents import torrent_of
 from workflow.ports.records import Generation
 from workflow.ports.work import Transaction
 from workflow.viewing import ARCHIVES, JOURNAL, read_journal
-
-KEYS: Final = "keys"
 
 
 @dataclass(slots=True)
@@ -83,8 +83,8 @@ def back_up(
     what is damaged in the data directory itself is among the manifest's ``problems``.
 
     Raises ``DirectoryNotEmptyError`` when something else lies there, ``DirectoryLockedError`` when
-    another backup is being made there, ``DataDirectoryError`` when it cannot be written, and what
-    reading the journal raises. An earlier backup is then as whole as it was.
+    another backup is being made there, ``DataDirectoryError`` when it cannot be written or read
+    again, and what reading the journal raises. An earlier backup is then as whole as it was.
     """
     source, place = data_dir.resolve(), target.resolve()
     if source == place or source in place.parents or place in source.parents:
@@ -92,9 +92,17 @@ def back_up(
             "a backup lies neither in the data directory nor around it", place=str(target)
         )
     try:
-        earlier = _prepared(target)
+        _prepare(target)
         with _held(target):
+            # Not before: another one may just have been at its end.
+            earlier = read_manifest(target) if (target / MANIFEST).exists() else None
             return _Saving(data_dir, target, earlier, progress).save(now, with_keys=with_keys)
+    except ContentDamagedError as error:  # Of the data directory it would be a problem in the list.
+        raise DataDirectoryError(
+            f"what lies in the backup is in the way: {error.message}",
+            place=error.place,
+            remedy="Back up into a new folder, on another disk if this one fails.",
+        ) from error
     except OSError as error:
         raise DataDirectoryError(
             f"the backup cannot be written: {error.strerror}",
@@ -131,13 +139,15 @@ class _Saving:
         self._has_keys = self._has_keys or with_keys
         keys = self._copy_keys() if self._has_keys else {}
         parts += keys.values()
-        parts.insert(0, self._part(journal))
-        self._total = sum(end - start for part in parts for start, end in part.runs)
-        first, *files = map(self._checked_part, parts)
+        settings = self._copy_settings()
+        every = [self._part(journal), *settings, *parts]
+        self._total = sum(end - start for part in every for start, end in part.runs)
+        first, *files = map(self._checked_part, every)
         manifest = Manifest(
             now,
             self._number,
             first,
+            files.pop(0) if settings else None,
             tuple(files),
             tuple(replace(one, has_key=one.key in keys) for one in communities),
             self._has_keys,
@@ -216,7 +226,7 @@ class _Saving:
         parts = []
         for target in (content.index, content.torrent):
             source = self._source(target)
-            if not is_needed and not source.exists():
+            if not is_needed and not os.path.lexists(source):
                 continue  # Retired.
             try:
                 target.parent.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
@@ -235,6 +245,9 @@ class _Saving:
             length = source.stat().st_size
         except FileNotFoundError:
             length = 0
+        except OSError as error:
+            self._problems.append(unreadable(source, error).explained())
+            return []
         there = [(start, min(end, length)) for start, end in runs if start < length]
         if there != runs:
             self._problems.append(f"{source}: it is shorter than what was committed")
@@ -248,8 +261,31 @@ class _Saving:
         known = info.data_length if info else 0
         had = [(start, min(end, known)) for start, end in before if start < known]
         content.data.parent.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
-        copy_runs(source, content.data, there[-1][1], without(there, had), self._tell_copied)
-        return [_Part(path, there[-1][1], tuple(there), info)]
+        size, new = there[-1][1], without(there, had)
+        try:
+            missing = copy_runs(source, content.data, size, new, self._tell_copied)
+        except ContentDamagedError as error:
+            if error.place != str(source):
+                raise
+            self._problems.append(error.explained())
+            missing, there = {}, without(there, new)
+        if missing:
+            why = next(iter(missing.values())).explained()
+            self._problems.append(f"{why} {len(missing)} pieces are left out.")
+            there = without(there, merged(missing))
+        return [_Part(path, size, tuple(there), info)] if there else []
+
+    def _copy_settings(self) -> list[_Part]:
+        """The settings file of the data directory under a new name: the earlier one stays whole."""
+        source, target = self._data_dir / SETTINGS, self._target / f"settings-{self._number}.toml"
+        if not os.path.lexists(source):
+            return []
+        try:
+            self._copied += copy_whole(source, target)
+        except ContentDamagedError as error:
+            self._problems.append(error.explained())
+            return []
+        return [self._part(target)]
 
     def _copy_keys(self) -> dict[str, _Part]:
         """All private keys, by the public one; each its owner's alone, as it is."""
@@ -257,7 +293,12 @@ class _Saving:
         folder.mkdir(mode=PRIVATE, exist_ok=True)
         for source in sorted((self._data_dir / KEYS).glob("*")):
             if found := NAME.fullmatch(source.name):
-                self._copied += copy_whole(source, folder / source.name)
+                try:
+                    self._copied += copy_whole(source, folder / source.name)
+                except ContentDamagedError as error:
+                    self._problems.append(error.explained())
+                    if not (folder / source.name).is_file():  # Of an earlier backup.
+                        continue
                 parts[found[1]] = self._part(folder / source.name)
         return parts
 
@@ -268,8 +309,8 @@ class _Saving:
         path = self._target / part.path
         digest, wrong = self._hashed(path, part)
         if wrong:
-            (self._target / MANIFEST).unlink(missing_ok=True)  # What it vouches for is damaged.
-            copy_runs(self._source(path), path, part.size, merged(wrong), self._tell_copied)
+            with suppress(ContentDamagedError):  # Then they stay wrong, which is told.
+                copy_runs(self._source(path), path, part.size, merged(wrong), self._tell_copied)
             digest, wrong = self._hashed(path, part)
         if wrong:
             self._problems.append(
@@ -296,7 +337,8 @@ class _Saving:
     def _remove_all_but(self, manifest: Manifest) -> None:
         """What only an earlier backup needed. Keys stay: somebody may rely on them."""
         named = {self._target / one.path for one in manifest.all_files}
-        found = [*self._target.glob("journal-*"), *self._folder.root.rglob("*")]
+        numbered = (*self._target.glob("journal-*"), *self._target.glob("settings-*"))
+        found = [*numbered, *self._folder.root.rglob("*")]
         for path in sorted(found, reverse=True):  # What is in a folder, before the folder.
             if path.is_dir() and not path.is_symlink():
                 with suppress(OSError):  # It is not empty.
@@ -319,18 +361,17 @@ class _Saving:
         self._progress(self._copied, 0, "bytes copied")
 
 
-def _prepared(target: Path) -> Manifest | None:
-    """The earlier backup there, if there is one; the folder is its owner's alone."""
+def _prepare(target: Path) -> None:
+    """A folder that is its owner's alone, with nothing but an earlier backup in it."""
     target.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
     if (target / MANIFEST).exists():
-        return read_manifest(target)
-    if not (target / UNFINISHED).exists() and any(target.iterdir()):
+        read_manifest(target)
+    elif not (target / UNFINISHED).exists() and any(target.iterdir()):
         raise DirectoryNotEmptyError(
             "something else than a backup lies there",
             place=str(target),
             remedy="Name a new folder, an empty one, or one with an earlier backup.",
         )
-    return None
 
 
 @contextmanager
@@ -341,39 +382,14 @@ def _held(target: Path) -> Iterator[None]:
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            is_there = os.path.samestat(os.fstat(descriptor), marker.stat())
+        except (BlockingIOError, FileNotFoundError):
+            is_there = False
+        if not is_there:  # Somebody holds it, or has just taken it away.
             raise DirectoryLockedError(
                 "another backup is being made there", place=str(target), remedy="Wait for its end."
-            ) from None
+            )
         yield
         marker.unlink()
     finally:
         os.close(descriptor)
-
-
-def merged(runs: Iterable[Run]) -> list[Run]:
-    """The same bytes in as few runs as can be, in their order."""
-    found: list[Run] = []
-    for start, end in sorted(runs):
-        if found and start <= found[-1][1]:
-            found[-1] = (found[-1][0], max(end, found[-1][1]))
-        else:
-            found.append((start, end))
-    return found
-
-
-def without(runs: Iterable[Run], others: Iterable[Run]) -> list[Run]:
-    """What is in the runs and in none of the others, which are in their order."""
-    found = []
-    others = list(others)
-    for start, end in runs:
-        at = start
-        for first, last in others:
-            if last <= at or first >= end:
-                continue
-            if first > at:
-                found.append((at, first))
-            at = last
-        if at < end:
-            found.append((at, end))
-    return found

@@ -46,15 +46,13 @@ def backup(
             data_dir, folder, now=SystemClock().now(), with_keys=with_keys, progress=told
         )
     made = saved.manifest
-    for one in made.communities:
-        if one.has_key and one.is_controlled:
-            ask_once(data_dir, "key_saved", one.id)
     if as_json:
         say_json({"folder": str(folder), "new": saved.new, **_as_json(made)})
     else:
         copied = size(saved.new)
         say(f"Backed up into {folder}: {size(made.size)}, of which {copied} were copied now.")
         _say_communities(made)
+    _tell_that_keys_are_saved(data_dir, made)
     if not made.has_keys:
         note(
             hanging(
@@ -106,6 +104,20 @@ def restore(
         note(f"  {command}{with_data_dir(data_dir)}")
     for problem in made.problems:
         note(hanging("  ! ", f"damaged before it was backed up: {problem}"))
+
+
+def _tell_that_keys_are_saved(data_dir: Path, made: Manifest) -> None:
+    """Once all is said: the backup is whole, even if nobody can be told or a passphrase is wrong."""
+    from states import CommunityArchivesError  # noqa: PLC0415
+
+    try:
+        for one in made.communities:
+            if one.has_key and one.is_controlled:
+                ask_once(data_dir, "key_saved", one.id, key=one.key)
+    except (CommunityArchivesError, typer.Abort) as error:
+        why = error.explained() if isinstance(error, CommunityArchivesError) else "broken off."
+        text = f"The keys are in the backup, but 'status' goes on saying that they are not: {why}"
+        note(hanging("", text))
 
 
 def _say_communities(made: Manifest) -> None:

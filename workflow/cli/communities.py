@@ -174,7 +174,7 @@ def export_key(
     else:
         write_new(out, text, PRIVATE)
         note(f"The key of {known.name} is in {out}.")
-    ask_once(data_dir, "key_saved", known.id)
+    ask_once(data_dir, "key_saved", known.id, key=known.control_key.hex())
 
 
 @community.command(epilog=examples("community remove gardeners", "community remove chess --yes"))

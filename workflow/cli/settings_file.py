@@ -15,8 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from workflow.defaults import SETTINGS
+
 NAME: Final = "community-archives"
-FILE: Final = "settings.toml"
+FILE: Final = SETTINGS
 OF_THE_MACHINE: Final = Path("/etc") / NAME
 DATA_DIR_KEY: Final = "data_dir"
 

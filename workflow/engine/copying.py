@@ -11,7 +11,7 @@ from workflow.files.folder import sync_folder
 
 
 def copy_database(connection: sqlite3.Connection, target: Path) -> None:
-    """Copy a database, whoever writes it meanwhile; the file appears whole and synced.
+    """Copy a database, whoever writes it meanwhile; the file appears whole and synced, or not.
 
     Raises ``sqlite3.Error`` and ``OSError``.
     """
@@ -19,18 +19,22 @@ def copy_database(connection: sqlite3.Connection, target: Path) -> None:
     draft.unlink(missing_ok=True)
     # Its owner's alone from the first byte: it holds messages and keys.
     os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
-    copy = sqlite3.connect(draft, isolation_level=None)
     try:
-        connection.backup(copy)
-        copy.execute("PRAGMA journal_mode=DELETE")  # One file, without a log beside it.
-    finally:
-        copy.close()
-    descriptor = os.open(draft, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    draft.replace(target)
+        copy = sqlite3.connect(draft, isolation_level=None)
+        try:
+            connection.backup(copy)
+            copy.execute("PRAGMA journal_mode=DELETE")  # One file, without a log beside it.
+        finally:
+            copy.close()
+        descriptor = os.open(draft, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        draft.replace(target)
+    except BaseException:
+        draft.unlink(missing_ok=True)  # It may be what fills the disk.
+        raise
     sync_folder(target.parent)
 
 
