@@ -64,7 +64,7 @@ def test_a_copy_that_has_no_room_leaves_nothing(tmp_path: Path) -> None:
     connect = sqlite3.connect
 
     def small(*arguments: Any, **named: Any) -> sqlite3.Connection:
-        copy = connect(*arguments, **named)
+        copy: sqlite3.Connection = connect(*arguments, **named)
         copy.execute("PRAGMA max_page_count = 2")
         return copy
 

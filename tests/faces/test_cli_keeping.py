@@ -120,7 +120,9 @@ def test_a_backup_is_told_before_anybody_is_asked_to_mark_its_keys(
 
 
 def test_another_key_than_that_of_now_is_not_taken_for_saved(here: Path) -> None:
-    id = ask_once(here / "data", "create", name="chess", key=key_store(here / "data").create().hex())
+    id = ask_once(
+        here / "data", "create", name="chess", key=key_store(here / "data").create().hex()
+    )
     other = key_store(here / "data").create()
     ask_once(here / "data", "key_saved", id["id"], key=other.hex())
     assert UNSAVED in done("status").stderr

@@ -107,7 +107,7 @@ def restore(
 
 
 def _tell_that_keys_are_saved(data_dir: Path, made: Manifest) -> None:
-    """Once all is said: the backup is whole, even if nobody can be told or a passphrase is wrong."""
+    """Once all is said: the backup is whole, even if nobody answers or a passphrase is wrong."""
     from states import CommunityArchivesError  # noqa: PLC0415
 
     try:
