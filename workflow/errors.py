@@ -169,7 +169,7 @@ class JournalMissingError(DataDirectoryError):
     """Nothing has ever been kept in this data directory."""
 
     code = "journal-missing"
-    remedy = "Make one with 'community-archives run', or choose another --data-dir."
+    remedy = "Begin with 'community-archives init', or choose another --data-dir."
 
 
 class JournalDamagedError(DataDirectoryError):
