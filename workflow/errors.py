@@ -22,6 +22,7 @@ CommunityArchivesError
 │   ├── JournalNewerError
 │   ├── JournalWriteError
 │   └── StatesRemovedError
+├── JournalClosedError
 ├── WorkFailedError
 ├── KeyFileError
 ├── ArchiveError                bytes that break the format
@@ -163,6 +164,16 @@ class BackupInvalidError(DataDirectoryError):
 
     code = "backup-invalid"
     remedy = "Take another backup, and keep this one: parts of it may be of use."
+
+
+class JournalClosedError(CommunityArchivesError):
+    """The journal ended before this work was committed. Nothing of it has happened."""
+
+    code = "journal-closed"
+    remedy = "Open the node again."
+
+    def __init__(self) -> None:
+        super().__init__("the node is closed; nothing of this has happened")
 
 
 class JournalMissingError(DataDirectoryError):
