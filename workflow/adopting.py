@@ -7,7 +7,6 @@ simply begun again.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -22,13 +21,10 @@ from workflow.files.folder import is_hole, sync_folder, write_all, write_whole
 from workflow.files.found import FoundArchives, find_archives
 from workflow.files.torrents import write_info
 from workflow.ports.records import Generation
-from workflow.ports.work import Transaction
+from workflow.ports.work import Progress, Transaction
 
 COPY: Final = 10 * PIECE_LENGTH
 """Bytes that are read, hashed and written at once."""
-
-Progress = Callable[[int, int, str], None]
-"""Told how much of what is done: done, total, unit."""
 
 
 def no_progress(done: int, total: int, unit: str) -> None:

@@ -16,7 +16,7 @@ from typing import Any, cast
 from states.archive_import import State
 from states.community import is_control_node
 from workflow.actions.tools import Tools
-from workflow.adopting import Progress, no_progress
+from workflow.adopting import no_progress
 from workflow.archive.codec import unpack_archive
 from workflow.archive.message import EncodedMessage
 from workflow.archive.pieces import PIECE_LENGTH
@@ -38,7 +38,7 @@ from workflow.ports.records import (
     StoredMessage,
     Tally,
 )
-from workflow.ports.work import Transaction
+from workflow.ports.work import Progress, Transaction
 
 Run = Callable[[Callable[[Transaction], Any]], Any]
 """Runs a query in a transaction and returns its result."""

@@ -16,12 +16,13 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Final, Literal, cast
 
-from workflow.adopting import Progress, no_progress
+from workflow.adopting import no_progress
 from workflow.chat.discord_export import DiscordExport, discord_export
 from workflow.chat.folder import new_folder
 from workflow.chat.html import HtmlExport, html_export
 from workflow.chat.jsonl import Line, write_channel, write_line
 from workflow.chat.post import Post
+from workflow.ports.work import Progress
 from workflow.sources import Reader, Source
 
 Format = Literal["jsonl", "html", "discord-json"]

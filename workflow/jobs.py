@@ -13,11 +13,13 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from workflow.errors import WorkFailedError
+from workflow.ports.work import Progress
+
+__all__ = ["Job", "Jobs", "Progress"]
 
 REMEMBERED: Final = 16
 """Jobs that are over, and whose results nobody has taken yet."""
 
-Progress = Callable[[int, int, str], None]
 Job = Callable[[Progress], Awaitable[Mapping[str, Any]]]
 """Told where to tell how far it is (done, total, unit; from any thread); returns what it found."""
 

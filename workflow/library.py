@@ -11,7 +11,7 @@ from typing import Any
 
 from states import ARCHIVE_IMPORT, COMMUNITY, archive_import
 from workflow.actions.tools import Tools
-from workflow.adopting import Adoption, Progress, begin_adoption, copy_archives, no_progress
+from workflow.adopting import Adoption, begin_adoption, copy_archives, no_progress
 from workflow.archive.codec import Measure, fits_nowhere
 from workflow.archive.message import ArchivedMessage, EncodedMessage
 from workflow.archive.ratchet import RatchetKey
@@ -26,7 +26,7 @@ from workflow.identity import public_key_of
 from workflow.importing import Batch, Before, Importer, ImportReport, Item, archived_weeks
 from workflow.jobs import Jobs
 from workflow.ports.records import Channel, Community, Place, StoredMessage
-from workflow.ports.work import Transaction
+from workflow.ports.work import Progress, Transaction
 from workflow.status import overview
 from workflow.stored import Pages
 

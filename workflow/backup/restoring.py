@@ -16,7 +16,7 @@ from typing import Final
 
 from workflow.adapters.store.schema import STORE
 from workflow.adapters.store.sqlite import SqliteStore
-from workflow.adopting import Progress, no_progress
+from workflow.adopting import no_progress
 from workflow.backup.copying import copy_runs, copy_whole, sync_folders
 from workflow.backup.manifest import MANIFEST, Kept, Manifest, read_manifest, sha256_of
 from workflow.defaults import MEETING, SETTINGS
@@ -34,7 +34,7 @@ from workflow.errors import (
 )
 from workflow.files.folder import PRIVATE, sync_folder
 from workflow.ports.records import RESTORED
-from workflow.ports.work import Transaction
+from workflow.ports.work import Progress, Transaction
 from workflow.viewing import JOURNAL
 
 RESTORING: Final = "restoring"

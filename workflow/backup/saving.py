@@ -18,7 +18,7 @@ from pathlib import Path
 
 from workflow.adapters.keys.files import NAME
 from workflow.adapters.store.sqlite import SqliteStore
-from workflow.adopting import Progress, no_progress
+from workflow.adopting import no_progress
 from workflow.archive.pieces import PIECE_LENGTH
 from workflow.archive.torrent import HASH_LENGTH, Info, piece_hashes
 from workflow.backup.copying import copy_runs, copy_whole, sync_folders
@@ -45,7 +45,7 @@ from workflow.errors import (
 from workflow.files.folder import PRIVATE, ArchiveFolder
 from workflow.files.torrents import torrent_of
 from workflow.ports.records import Generation
-from workflow.ports.work import Transaction
+from workflow.ports.work import Progress, Transaction
 from workflow.viewing import ARCHIVES, JOURNAL, read_journal
 
 

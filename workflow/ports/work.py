@@ -16,6 +16,8 @@ T = TypeVar("T")
 
 Json: TypeAlias = "str | int | float | bool | Sequence[Json] | Mapping[str, Json] | None"
 Value: TypeAlias = str | int | float | bytes | None
+Progress: TypeAlias = Callable[[int, int, str], None]
+"""Told how much of what is done: done, total, unit."""
 
 
 class Rows(Protocol):
