@@ -16,6 +16,7 @@ from workflow.cli.fetching import join_here
 from workflow.cli.kinds import Origin, Reach
 from workflow.cli.networking import flag
 from workflow.cli.options import DATA_DIR, DataDir
+from workflow.cli.place import made
 from workflow.cli.settings import ABOUTS, Settings, checked, read_settings
 from workflow.cli.settings_file import FILE, default_data_dir, file_of
 from workflow.cli.words import hanging, note, say
@@ -150,8 +151,7 @@ def _settings(asking: Asking, data_dir: Path, given: Mapping[str, Sequence[str]]
     written = {name: ABOUTS[name].kind.worded(said) for name, said in words.items()}
     values = {name: _meant(name, words[name]) for name in written}
     Settings(**values).settings()  # It refuses what cannot go together.
-    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path = data_dir / FILE
+    path = made(data_dir) / FILE
     if path.exists():
         path.replace(path.with_suffix(".before"))
         note(f"What stood there is in {path.with_suffix('.before')} now.")
