@@ -240,6 +240,16 @@ def test_beyond_this_machine_there_is_a_line_to_paste(
     assert "firewall" not in told
 
 
+@pytest.mark.parametrize("every", ["0.0.0.0", "[::]"])
+def test_who_listens_on_every_address_is_told_of_the_one_that_leads_out(
+    here: InProcess, monkeypatch: pytest.MonkeyPatch, every: str
+) -> None:
+    monkeypatch.setattr(probes, "own_address", lambda: "9.9.9.9")
+    monkeypatch.setattr(probes, "bound", lambda *_, **__: "")
+    told = found(here, "--network", "private", "--listen", f"{every}:6881")
+    assert "9.9.9.9 is a public address" in told["reachable"]["text"]
+
+
 def test_udp_is_tried_where_it_is_used() -> None:
     with listening(socket.SOCK_DGRAM) as (_, port):
         assert probes.bound([LOOPBACK], port, with_udp=False) == ""
