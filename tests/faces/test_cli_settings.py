@@ -275,7 +275,8 @@ def test_config_shows_no_secret(person: Person) -> None:
     write(
         person.data_dir / "settings.toml",
         "network = 'private'\n"
-        "trackers = ['https://me:hush@a.example/announce']\n"
+        "trackers = ['https://me:hush@a.example/announce', "
+        "'udp://b.example/0123456789abcdefhush/announce?passkey=hush']\n"
         "notify_command = 'curl https://a.example/?token=hush'\n"
         "[libtorrent]\nproxy_password = 'hush'\nproxy_hostname = 'p.example'\n",
     )
@@ -283,6 +284,7 @@ def test_config_shows_no_secret(person: Person) -> None:
         assert told.code == 0, told.error
         assert "hush" not in told.out
         assert "a.example" in told.out
+        assert "udp://b.example/(set)/announce?(set)" in told.out
         assert "p.example" in told.out
         assert "curl (set)" in told.out
 
