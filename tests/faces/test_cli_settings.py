@@ -34,8 +34,9 @@ SAID: dict[str, tuple[str, str, list[str], Any]] = {
     "meeting": ('"/somewhere"', "/somewhere", ["/somewhere"], Path("/somewhere")),
     "settle": ("0.5", "0.5", ["0.5"], 0.5),
     "announce_every": ("2", "2", ["2"], 2.0),
-    "notify_command": ('"mail -s \'it is\' me"', "mail -s 'it is' me", ["mail -s 'it is' me"],
-                       "mail -s 'it is' me"),
+    "notify_command": ('"mail -s \'it is $HOME;\' me"', "mail -s 'it is $HOME;' me",
+                       ["mail -s 'it is $HOME;' me"],
+                       ("mail", "-s", "it is $HOME;", "me")),
     "log_level": ('"debug"', "debug", ["debug"], "debug"),
 }  # fmt: skip
 """Of each setting: in a file, in a variable, as flags, and what it is then."""
@@ -114,6 +115,7 @@ def test_an_empty_variable_says_nothing(
         ("meeting = 'here'", ["meeting: it is a whole path"]),
         ("meeting = 3", ["meeting: it is a text on one line"]),
         ('notify_command = "say \\"hi"', ["notify_command: it is a command line"]),
+        ("notify_command = ' '", ["notify_command: it is a command line, or empty"]),
         ('notify_command = "two\\nlines"', ["notify_command: it is a text on one line"]),
         ("log_level = 'loud'", ["log_level: it is one of: debug, info, warning, error"]),
         ("libtorrent = 1", ["libtorrent: it is a table"]),

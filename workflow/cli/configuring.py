@@ -74,9 +74,7 @@ def _shown(name: str, settings: Settings) -> Any:
     """A value for everybody's eyes, as JSON can have it."""
     value = getattr(settings, name)
     if name == "notify_command":
-        import shlex  # noqa: PLC0415
-
-        program, *arguments = shlex.split(value) or [""]
+        program, *arguments = value or ("",)
         return f"{program} {IS_SET}" if arguments else program
     if isinstance(value, tuple):
         return [without_secrets(one) for one in value] if name == "trackers" else list(value)

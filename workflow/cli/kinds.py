@@ -210,15 +210,18 @@ def _text(value: object) -> str:
     return value
 
 
-def _command(value: object) -> str:
+def _command(value: object) -> tuple[str, ...]:
+    """Its words as for a shell, which is not asked: no variable is replaced in it."""
     import shlex  # noqa: PLC0415
 
     text = _text(value)
     try:
-        shlex.split(text)
+        words = tuple(shlex.split(text))
     except ValueError as error:
         raise ValueError(f"it is a command line: {str(error).lower()}") from None
-    return text
+    if text and not words:
+        raise ValueError("it is a command line, or empty: this one is blank")
+    return words
 
 
 NUMBER: Final = Kind("a number", _number, _number_of)
