@@ -26,7 +26,8 @@ from typing import Final
 
 from workflow.adapters.clock.system import SystemClock
 from workflow.engine.engine import Engine
-from workflow.engine.holding import FILE, hold, holder_of
+from workflow.engine.file_name import JOURNAL
+from workflow.engine.holding import hold, holder_of
 from workflow.engine.inbox import Command, Inbox, drain, serving
 from workflow.engine.journal import Probe, no_probe
 from workflow.engine.migrations import ENGINE
@@ -212,5 +213,5 @@ class ApplicationView:
 
 def view_app(app: Application, data_dir: Path) -> ApplicationView:
     """The journal of an application, read-only. Raises ``DataDirectoryError``."""
-    journal = ReadOnlyJournal(data_dir / FILE, (*ENGINE, *app.migrations))
+    journal = ReadOnlyJournal(data_dir / JOURNAL, (*ENGINE, *app.migrations))
     return ApplicationView(app, journal, holder_of(data_dir))

@@ -101,11 +101,12 @@ async def test_cancelled_again_and_again_it_ends_only_after_its_actions(tmp_path
     async def slow(work: Work) -> Answer[Event]:
         at_work.release()
         try:
-            return await asyncio.Event().wait() and finished(work)
+            await asyncio.Event().wait()
         except asyncio.CancelledError:
             await asyncio.sleep(0.05 if work.id == "a" else 0.1)  # It tidies up.
             told.append((tmp_path / "holder").exists())
             raise
+        return finished(work)
 
     app = replace(APP, workflows=[Workflow(SMALL, BENCH.read_facts, {Action.WORK: slow})])
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from workflow.cli.health import MAX_AGE, MaxAge
+from workflow.cli.health import USUAL_AGE, MaxAge
 from workflow.cli.networking import networked
 from workflow.cli.options import AsJson, DataDir
 from workflow.cli.place import acting_node_at
@@ -29,7 +29,7 @@ EXPOSED: Final = {
 @networked
 def run(
     *,
-    max_age: MaxAge = MAX_AGE,
+    max_age: MaxAge = USUAL_AGE,
     as_json: AsJson = False,
     data_dir: DataDir,
     networking: Settings,
