@@ -152,7 +152,7 @@ def test_who_does_not_catch_it_reads_what_to_do(tmp_path: Path) -> None:
         ("-m", "python -m workflow_service run", False),
         ("-m", "python -m workflow.cli.reference run", False),
         ("/usr/bin/pytest", "/usr/bin/pytest -m workflow run", False),
-        ("/home/me/tool.py", "python -m tool -m workflow run", False),
+        ("/usr/lib/tool.py", "python -m tool -m workflow run", False),
     ],
 )
 def test_only_the_command_itself_says_it_without_a_traceback(
