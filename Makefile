@@ -60,8 +60,9 @@ wheel: $(STAMP) ## build the wheel into dist/
 diagrams: $(STAMP) ## draw the lifecycles from their tables into diagrams/
 	$(BIN)/python -m states.drawing diagrams
 
-reference: $(STAMP) ## write docs/commands.md from the commands
+reference: $(STAMP) ## write docs/commands.md and docs/settings.md
 	$(BIN)/python -m workflow.cli.reference docs/commands.md
+	$(BIN)/python -m workflow.cli.settings_page docs/settings.md
 
 proto: $(STAMP) ## generate workflow/archive/pb from workflow/archive/proto
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m grpc_tools.protoc -I $(PROTO) \

@@ -81,7 +81,9 @@ HOMES: Final = {
 def _is_the_command() -> bool:
     """Whether this is the command's own process: it says what is wrong without a traceback."""
     is_script = sys.argv[:1] != [] and PurePath(sys.argv[0]).name == DISTRIBUTION
-    return is_script or f"-m {__name__}" in " ".join(sys.orig_argv)
+    # While the module after -m is looked for, sys.argv begins with -m instead of a program.
+    is_module = sys.argv[:1] == ["-m"] and sys.orig_argv[-len(sys.argv)] == __name__
+    return is_script or is_module
 
 
 def __getattr__(name: str) -> object:

@@ -14,6 +14,7 @@ same parts; see ``workflow.assembly``.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from collections.abc import AsyncGenerator, Sequence
@@ -25,7 +26,8 @@ from typing import Final
 
 from workflow.adapters.clock.system import SystemClock
 from workflow.engine.engine import Engine
-from workflow.engine.holding import FILE, hold, holder_of
+from workflow.engine.file_name import JOURNAL
+from workflow.engine.holding import hold, holder_of
 from workflow.engine.inbox import Command, Inbox, drain, serving
 from workflow.engine.journal import Probe, no_probe
 from workflow.engine.migrations import ENGINE
@@ -33,6 +35,7 @@ from workflow.engine.reading import ReadOnlyJournal
 from workflow.engine.removed_states import AnyLifecycle
 from workflow.engine.rows import AnyWorkflow, Outcome, Recorded, Request
 from workflow.engine.workflow import Workflow
+from workflow.engine.working import ended
 from workflow.errors import ApplicationError, UnknownInstanceError
 from workflow.ports.clock import Clock
 from workflow.ports.work import Answer, Migration, Reference, Transaction, Work
@@ -120,19 +123,12 @@ async def open_app(
     directory, ``StatesRemovedError`` when instances are in states that their tables do not have,
     ``DataDirectoryError`` when the directory cannot be used.
     """
-    clock, folder = clock or SystemClock(), Path(data_dir)
-    held = hold(folder, app.name, app.migrations, clock.now(), probe=probe)
-    engine = Engine(held.journal, clock, app.workflows)
-    try:
+    folder = Path(data_dir)
+    async with _holding(app, folder, clock or SystemClock(), probe) as engine:
         await engine.start()
         # Who asks lives in the machine's time, whatever clock the application has.
         async with serving(Inbox(folder), partial(deliver, engine), SystemClock()):
             yield engine
-    finally:
-        try:
-            await engine.stop()
-        finally:
-            held.close()
 
 
 async def answer_once(app: Application, data_dir: Path, inbox: Inbox) -> None:
@@ -140,12 +136,25 @@ async def answer_once(app: Application, data_dir: Path, inbox: Inbox) -> None:
 
     Raises ``DirectoryLockedError`` when another process has it.
     """
-    clock = SystemClock()
-    held = hold(data_dir, app.name, app.migrations, clock.now())
-    engine = Engine(held.journal, clock, app.workflows)
-    try:
+    async with _holding(app, data_dir, SystemClock(), no_probe) as engine:
         await drain(inbox, partial(deliver, engine))
-        await engine.stop()
+
+
+@asynccontextmanager
+async def _holding(
+    app: Application, data_dir: Path, clock: Clock, probe: Probe
+) -> AsyncGenerator[Engine, None]:
+    """An engine on a directory that nobody else has; it is stopped before the journal is closed.
+
+    Whoever is cancelled meanwhile, perhaps once more, still waits for the end of it.
+    """
+    held = hold(data_dir, app.name, app.migrations, clock.now(), probe=probe)
+    try:
+        engine = Engine(held.journal, clock, app.workflows)
+        try:
+            yield engine
+        finally:
+            await ended(asyncio.create_task(engine.stop()))
     finally:
         held.close()
 
@@ -204,5 +213,5 @@ class ApplicationView:
 
 def view_app(app: Application, data_dir: Path) -> ApplicationView:
     """The journal of an application, read-only. Raises ``DataDirectoryError``."""
-    journal = ReadOnlyJournal(data_dir / FILE, (*ENGINE, *app.migrations))
+    journal = ReadOnlyJournal(data_dir / JOURNAL, (*ENGINE, *app.migrations))
     return ApplicationView(app, journal, holder_of(data_dir))

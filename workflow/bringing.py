@@ -15,7 +15,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from states import CommunityArchivesError
-from workflow.errors import ArchivesNotFoundError, ConfigurationError, ExportInvalidError
+from workflow.errors import (
+    ArchivesNotFoundError,
+    ConfigurationError,
+    ExportInvalidError,
+    KeyFileError,
+    TorrentInvalidError,
+)
 from workflow.importing import Item, read_discord, read_jsonl
 from workflow.inspection import read_ratchet_keys
 from workflow.jobs import Progress
@@ -48,6 +54,8 @@ async def adopt_archives(node: Node, id: str, given: Given, progress: Progress) 
     """
     (path,) = _paths([given["path"]])
     torrent = _paths([given["torrent"]])[0] if given.get("torrent") else None
+    if torrent is not None:
+        _refuse_pipe(torrent, TorrentInvalidError)
     with _reading(ArchivesNotFoundError):
         await node.enable()
         adopted = await node.adopt(id, path, torrent, progress)
@@ -69,10 +77,12 @@ async def adopt_archives(node: Node, id: str, given: Given, progress: Progress) 
 async def add_ratchet_keys(node: Node, given: Given) -> Given:
     """Add the keys in the file ``path``; with ``encrypt`` archives are written for their holders.
 
+    ``called`` is what errors name as the file, if not the path.
     Raises ``KeyFileError``, and ``UnknownCommunityError`` before any key is added.
     """
     (path,) = _paths([given["path"]])
-    keys = read_ratchet_keys(path)
+    _refuse_pipe(path, KeyFileError)
+    keys = await asyncio.to_thread(read_ratchet_keys, path, given.get("called", ""))
     owners = [await node.find(f"0x{key.group_id.hex()}") for key in keys]
     for known, key in zip(owners, keys, strict=True):
         await node.add_ratchet_key(known.id, key)
@@ -91,8 +101,7 @@ def _items(form: str, paths: list[Path], called: str) -> Iterator[Item]:
         yield from read_discord(paths)
     elif form == "jsonl":
         for path in paths:
-            if not stat.S_ISREG(path.stat().st_mode):  # A pipe would be waited for, for ever.
-                raise ExportInvalidError("it is no file", place=str(path))
+            _refuse_pipe(path, ExportInvalidError)
             yield from read_jsonl(path, called)
     else:
         raise ConfigurationError(f"'{form}' is not a form of chats that is read")
@@ -104,6 +113,13 @@ def _paths(given: list[str]) -> list[Path]:
         if not Path(text).is_absolute() or "\0" in text:
             raise ConfigurationError("a whole path is needed", place=text)
     return [Path(text) for text in given]
+
+
+def _refuse_pipe(path: Path, kind: type[CommunityArchivesError]) -> None:
+    """Nobody waits for what may never be written. Raises ``kind`` for what is no file."""
+    with _reading(kind):
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise kind("it is no file", place=str(path))
 
 
 @contextmanager

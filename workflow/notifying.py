@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import shlex
 import signal
 from collections.abc import Sequence
 from contextlib import suppress
@@ -19,7 +18,7 @@ from loguru import logger
 from workflow.chat.plain import safe
 from workflow.engine.history import remember
 from workflow.engine.reading import kept
-from workflow.errors import ConfigurationError, JournalClosedError
+from workflow.errors import JournalClosedError
 from workflow.health import MAX_AGE, Health, health_data
 from workflow.node import Node
 from workflow.ports.clock import Clock
@@ -70,10 +69,11 @@ class Notifier:
         """Look again and again until the node stops; cancel it at any moment."""
         if not self._command:
             return
-        told = await self._node.engine.run(lambda tx: kept(tx, TOLD)) or RECOVERED
+        told = ""
         since: float | None = None
         while True:
             try:
+                told = told or await self._node.engine.run(lambda tx: kept(tx, TOLD)) or RECOVERED
                 found = await self._node.health(self._max_age)
                 state = RECOVERED if found.is_healthy else DEGRADED
                 if state == told:
@@ -129,21 +129,3 @@ class Notifier:
                     os.killpg(process.pid, signal.SIGKILL)
                 await process.wait()
         return f"ended with {process.returncode}" if process.returncode else ""
-
-
-def arguments_of(command: str) -> Sequence[str]:
-    """The words of a line as for a shell, which is not asked: no variable is replaced in it.
-
-    Raises ``ConfigurationError`` for one that is not empty and no command.
-    """
-    try:
-        words = shlex.split(command)
-    except ValueError as error:
-        raise ConfigurationError(
-            f"the notify command cannot be understood: {error}",
-            place=command[:80],
-            remedy="Close its quotation marks.",
-        ) from None
-    if command and not words:
-        raise ConfigurationError("the notify command is blank")
-    return words

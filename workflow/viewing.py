@@ -14,7 +14,8 @@ from workflow.actions.tools import Tools
 from workflow.adapters.store.facts import CommunityFacts, Timing
 from workflow.adapters.store.schema import STORE
 from workflow.adapters.store.sqlite import SqliteStore
-from workflow.engine.holding import FILE, holder_of
+from workflow.engine import file_name
+from workflow.engine.holding import holder_of
 from workflow.engine.migrations import ENGINE
 from workflow.engine.reading import ReadOnlyJournal, kept, recorded_facts
 from workflow.files.folder import ArchiveFolder
@@ -24,7 +25,7 @@ from workflow.ports.keys import Keys
 from workflow.ports.messaging import Messaging
 from workflow.ports.work import Transaction
 
-JOURNAL: Final = FILE
+JOURNAL: Final = file_name.JOURNAL
 ARCHIVES: Final = "archives"
 ATTEMPTS: Final = (
     "SELECT i.id, i.attempts FROM json_each(?2) asked"

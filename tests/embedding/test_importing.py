@@ -142,3 +142,22 @@ def test_who_does_not_catch_it_reads_what_to_do(tmp_path: Path) -> None:
         f" shadows ours ({tmp_path / 'states'})."
         " Install community-archives into an environment of its own."
     )
+
+
+@pytest.mark.parametrize(
+    ("program", "line", "is_it"),
+    [
+        ("/usr/bin/community-archives", "/usr/bin/community-archives run", True),
+        ("-m", "python -X dev -m workflow run", True),
+        ("-m", "python -m workflow_service run", False),
+        ("-m", "python -m workflow.cli.reference run", False),
+        ("/usr/bin/pytest", "/usr/bin/pytest -m workflow run", False),
+        ("/usr/lib/tool.py", "python -m tool -m workflow run", False),
+    ],
+)
+def test_only_the_command_itself_says_it_without_a_traceback(
+    monkeypatch: pytest.MonkeyPatch, program: str, line: str, is_it: bool
+) -> None:
+    monkeypatch.setattr(sys, "argv", [program, "run"])
+    monkeypatch.setattr(sys, "orig_argv", line.split())
+    assert workflow._is_the_command() is is_it

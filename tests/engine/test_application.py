@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.engine.small_workflow import SMALL, START, THINGS, Action, Bench, Event, finished
+from workflow import application
 from workflow.adapters.carrier.memory import MemoryCarrier, Swarm
 from workflow.adapters.clock.manual import ManualClock
 from workflow.adapters.clock.system import SystemClock
@@ -21,10 +22,11 @@ from workflow.assembly import open_node
 from workflow.engine.engine import Engine
 from workflow.engine.holding import hold
 from workflow.engine.inbox import Command, Inbox, ask
-from workflow.engine.rows import AnyWorkflow, Outcome
+from workflow.engine.rows import AnyWorkflow, Outcome, Request
 from workflow.engine.workflow import Workflow
 from workflow.errors import (
     ApplicationError,
+    DataDirectoryError,
     DirectoryLockedError,
     JournalForeignError,
     UnknownEventError,
@@ -91,6 +93,73 @@ async def test_a_cancelled_task_is_a_clean_end(tmp_path: Path) -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     hold(tmp_path, "another", THINGS, START).close()
+
+
+async def test_cancelled_again_and_again_it_ends_only_after_its_actions(tmp_path: Path) -> None:
+    at_work, told = asyncio.Semaphore(0), list[bool]()
+
+    async def slow(work: Work) -> Answer[Event]:
+        at_work.release()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            await asyncio.sleep(0.05 if work.id == "a" else 0.1)  # It tidies up.
+            told.append((tmp_path / "holder").exists())
+            raise
+        return finished(work)
+
+    app = replace(APP, workflows=[Workflow(SMALL, BENCH.read_facts, {Action.WORK: slow})])
+
+    async def run() -> None:
+        clock = ManualClock(START)
+        async with open_app(app, tmp_path, clock=clock) as engine:
+            await add(engine, "a", "b")
+            for id in ("a", "b"):
+                await engine.send("thing", id, Request(Event.STARTED, "test"))
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(run())
+    for _ in range(2):
+        await at_work.acquire()
+    while not task.done():
+        task.cancel()
+        await asyncio.sleep(0)
+    assert task.cancelled()
+    assert told == [True, True], "the directory is held until the action has ended"
+    hold(tmp_path, "another", THINGS, START).close()
+
+
+async def test_an_engine_that_cannot_be_made_lets_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise RuntimeError("no threads")
+
+    monkeypatch.setattr(application, "Engine", fails)
+    with pytest.raises(RuntimeError, match="no threads") as caught:
+        await open_app(APP, tmp_path, clock=ManualClock(START)).__aenter__()
+    hold(tmp_path, "another", THINGS, START).close()
+    assert caught.tb is not None, "what it had in its hands was not merely forgotten"
+
+
+async def test_who_answers_once_stops_what_it_began(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped = list[Engine]()
+    stop = Engine.stop
+
+    async def noted(engine: Engine) -> None:
+        stopped.append(engine)
+        await stop(engine)
+
+    async def fails(*_: object) -> None:
+        raise DataDirectoryError("the inbox is gone")
+
+    monkeypatch.setattr(Engine, "stop", noted)
+    monkeypatch.setattr(application, "drain", fails)
+    with pytest.raises(DataDirectoryError, match="the inbox is gone"):
+        await answer_once(APP, tmp_path, Inbox(tmp_path))
+    assert len(stopped) == 1
 
 
 async def test_who_cannot_start_lets_go(tmp_path: Path) -> None:

@@ -174,8 +174,10 @@ async def test_when_one_has_nowhere_to_go_none_is_moved(old: Path) -> None:
 
 
 async def test_of_a_lifecycle_that_is_gone_none_is_moved(old: Path) -> None:
-    with pytest.raises(StatesRemovedError, match="in DANCING; there is no such lifecycle"):
+    with pytest.raises(StatesRemovedError, match="in DANCING; there is no such") as caught:
         moved(old, replace(TODAY, name="stone", renamed={}))
+    assert "Put the lifecycle back" in caught.value.advice
+    assert "'renamed'" not in caught.value.advice, "nobody reads it in a table that is gone"
 
 
 # -- all or nothing --------------------------------------------------------------------------------

@@ -30,6 +30,7 @@ from workflow.errors import (
     KeyFileError,
     MalformedIdError,
     NotControlNodeError,
+    TorrentInvalidError,
     UnknownCommunityError,
     WorkFailedError,
 )
@@ -137,6 +138,11 @@ async def test_what_cannot_be_read_is_a_named_error(
         await carried_out(asking, "adopt", id, "Adopting", path=str(tmp_path))
     with pytest.raises(KeyFileError, match="cannot be read"):
         await asking("ratchet_keys", path=str(tmp_path / "nothing"))
+    with pytest.raises(KeyFileError, match="it is no file"):  # It would be waited for, for ever.
+        await asking("ratchet_keys", path=str(pipe))
+    with pytest.raises(TorrentInvalidError, match="it is no file"):
+        await carried_out(asking, "adopt", id, "Adopting", path=str(tmp_path), torrent=str(pipe))
+    assert id in (await asking("overview"))["communities"], "who runs answers as before"
 
 
 async def test_who_may_not_import_is_told_so(runner: Node, asking: Asking, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from typer.testing import CliRunner, Result
 
 from tests.chat.sample_exports import CHANNEL, export, message
 from tests.faces.command_line import COMMAND, CommandLine, Started, environment
+from tests.faces.in_process import InProcess
 from workflow.cli.app import app
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "discord"
@@ -228,6 +229,14 @@ def test_ratchet_keys_are_imported_and_never_shown(garden: CommandLine, tmp_path
     said = garden("import", "ratchet-keys", str(keys), "--encrypt")
     assert said.code == 0
     assert said.out.startswith("gardeners: key ")
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writing = Thread(target=pipe.write_text, args=("no key\n",))
+    writing.start()
+    piped = InProcess(garden.data_dir)("import", "ratchet-keys", str(pipe))
+    writing.join()
+    assert f"line 1 is not a key ({pipe})" in " ".join(piped.err.split())
+    assert not list(garden.data_dir.glob("piped-*"))
     keys.write_text(f"{secret} 1704067200010 0x02{'ab' * 32}\n")
     unknown = garden("import", "ratchet-keys", str(keys))
     assert (unknown.code, unknown.err.split()[0]) == (1, "[community-unknown]")

@@ -16,7 +16,7 @@ import pytest
 
 from tests.faces.command_line import PATIENCE, environment
 from tests.faces.person import Person, person, write
-from workflow.errors import ConfigurationError, SettingsInvalidError
+from workflow.errors import ConfigurationError, DataDirectoryError, SettingsInvalidError
 
 __all__ = ["person"]
 
@@ -145,6 +145,13 @@ def test_what_cannot_go_together_is_refused_before_anything_is_written(person: P
     assert isinstance(told.error, SettingsInvalidError)
     assert told.error.place == "--network"
     assert not person.data_dir.exists()
+
+
+def test_a_data_directory_that_cannot_be_made_is_told(person: Person) -> None:
+    write(person.home / "file", "")
+    told = person("init", "--yes", "--data-dir", str(person.home / "file" / "data"))
+    assert isinstance(told.error, DataDirectoryError)
+    assert "cannot be made" in told.error.message
 
 
 @pytest.mark.parametrize("reach", ["local", "public"])

@@ -12,7 +12,6 @@ import pytest
 
 from tests.faces.command_line import ROOT, environment
 from tests.faces.person import Person, person, write
-from workflow import viewing
 from workflow.cli import completing
 from workflow.cli.narrowing import typed
 from workflow.errors import AmbiguousCommunityError, UnknownCommunityError
@@ -180,7 +179,7 @@ def test_completion_is_silent_when_there_is_nothing_to_read(person: Person) -> N
 
 def test_completion_loads_neither_tables_nor_networks(tmp_path: Path) -> None:
     code = (
-        "import sys, workflow.adapters.store.names;"
+        "import sys, workflow.adapters.store.names, workflow.engine.file_name;"
         "print(*({'states', 'transitions', 'loguru', 'asyncio', 'libtorrent'} & set(sys.modules)))"
     )
     done = subprocess.run(
@@ -189,7 +188,3 @@ def test_completion_loads_neither_tables_nor_networks(tmp_path: Path) -> None:
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert done.stdout.split() == []
-
-
-def test_completion_reads_the_journal_that_is_written() -> None:
-    assert completing.JOURNAL == viewing.JOURNAL

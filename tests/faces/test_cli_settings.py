@@ -34,8 +34,9 @@ SAID: dict[str, tuple[str, str, list[str], Any]] = {
     "meeting": ('"/somewhere"', "/somewhere", ["/somewhere"], Path("/somewhere")),
     "settle": ("0.5", "0.5", ["0.5"], 0.5),
     "announce_every": ("2", "2", ["2"], 2.0),
-    "notify_command": ('"mail -s \'it is\' me"', "mail -s 'it is' me", ["mail -s 'it is' me"],
-                       "mail -s 'it is' me"),
+    "notify_command": ('"mail -s \'it is $HOME;\' me"', "mail -s 'it is $HOME;' me",
+                       ["mail -s 'it is $HOME;' me"],
+                       ("mail", "-s", "it is $HOME;", "me")),
     "log_level": ('"debug"', "debug", ["debug"], "debug"),
 }  # fmt: skip
 """Of each setting: in a file, in a variable, as flags, and what it is then."""
@@ -114,6 +115,7 @@ def test_an_empty_variable_says_nothing(
         ("meeting = 'here'", ["meeting: it is a whole path"]),
         ("meeting = 3", ["meeting: it is a text on one line"]),
         ('notify_command = "say \\"hi"', ["notify_command: it is a command line"]),
+        ("notify_command = ' '", ["notify_command: it is a command line, or empty"]),
         ('notify_command = "two\\nlines"', ["notify_command: it is a text on one line"]),
         ("log_level = 'loud'", ["log_level: it is one of: debug, info, warning, error"]),
         ("libtorrent = 1", ["libtorrent: it is a table"]),
@@ -275,7 +277,8 @@ def test_config_shows_no_secret(person: Person) -> None:
     write(
         person.data_dir / "settings.toml",
         "network = 'private'\n"
-        "trackers = ['https://me:hush@a.example/announce']\n"
+        "trackers = ['https://me:hush@a.example/announce', "
+        "'udp://b.example/0123456789abcdefhush/announce?passkey=hush']\n"
         "notify_command = 'curl https://a.example/?token=hush'\n"
         "[libtorrent]\nproxy_password = 'hush'\nproxy_hostname = 'p.example'\n",
     )
@@ -283,6 +286,7 @@ def test_config_shows_no_secret(person: Person) -> None:
         assert told.code == 0, told.error
         assert "hush" not in told.out
         assert "a.example" in told.out
+        assert "udp://b.example/(set)/announce?(set)" in told.out
         assert "p.example" in told.out
         assert "curl (set)" in told.out
 

@@ -160,6 +160,21 @@ def test_what_a_tracker_says_is_told(status: int, body: bytes, verdict: str, sai
     assert check.text.endswith(said)
 
 
+@pytest.mark.parametrize(
+    ("status", "body"), [(200, b"d8:intervali60ee"), (200, b"<html>"), (403, b"")]
+)
+@pytest.mark.parametrize("more", ["", " "], ids=["sound", "unaskable"])
+def test_what_opens_a_tracker_to_one_user_is_not_told(status: int, body: bytes, more: str) -> None:
+    with answering(status, body) as url:
+        secret = url.replace("//", "//me:hush@").replace(
+            "/announce?key=1", f"/0123456789hush{more}6789/announce?passkey=hush{more}"
+        )
+        check = probes.tracker(secret, 0, 5.0)
+    assert "hush" not in check.text
+    assert "@127.0.0.1:" in check.text
+    assert "/(set)/announce?(set)" in check.text
+
+
 @pytest.mark.parametrize(("action", "verdict"), [(0, "ok"), (3, "problem")])
 def test_a_tracker_over_udp(action: int, verdict: str) -> None:
     with listening(socket.SOCK_DGRAM) as (one, port):
@@ -238,6 +253,16 @@ def test_beyond_this_machine_there_is_a_line_to_paste(
     assert told["listen"]["verdict"] == "problem", "nobody can forward a port that changes"
     assert "--listen 6881" in told["listen"]["remedy"]
     assert "firewall" not in told
+
+
+@pytest.mark.parametrize("every", ["0.0.0.0", "[::]"])  # noqa: S104 - nobody listens.
+def test_who_listens_on_every_address_is_told_of_the_one_that_leads_out(
+    here: InProcess, monkeypatch: pytest.MonkeyPatch, every: str
+) -> None:
+    monkeypatch.setattr(probes, "own_address", lambda: "9.9.9.9")
+    monkeypatch.setattr(probes, "bound", lambda *_, **__: "")
+    told = found(here, "--network", "private", "--listen", f"{every}:6881")
+    assert "9.9.9.9 is a public address" in told["reachable"]["text"]
 
 
 def test_udp_is_tried_where_it_is_used() -> None:

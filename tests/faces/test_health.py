@@ -23,6 +23,8 @@ from workflow.adapters.clock.manual import ManualClock
 from workflow.adapters.keys.files import KeyFiles
 from workflow.adapters.messaging.in_process import InProcessMessaging, MessageNetwork
 from workflow.assembly import open_node
+from workflow.cli.health import USUAL_AGE
+from workflow.cli.spans import seconds_of
 from workflow.ports.records import ALL, Holding
 from workflow.status import Standing
 
@@ -233,3 +235,7 @@ async def test_all_is_well_and_then_the_process_does_nothing(here: InProcess) ->
         await node.set_key_saved(weavers)
         await node.switch_off(one.id)
         assert (await node.health()).is_healthy, "who is switched off has no problems"
+
+
+def test_the_command_s_usual_age_is_that_of_the_library() -> None:
+    assert seconds_of(USUAL_AGE) == health.MAX_AGE

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shlex
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -13,9 +14,9 @@ from typing import Any
 import pytest
 from loguru import logger
 
-from workflow.errors import ConfigurationError
+from workflow import notifying
 from workflow.node import Node
-from workflow.notifying import Notifier, arguments_of
+from workflow.notifying import Notifier
 from workflow.testing.world import World
 
 
@@ -23,7 +24,7 @@ from workflow.testing.world import World
 async def watched(world: World, command: str, **more: Any) -> AsyncIterator[Node]:
     """A control node whose health is watched; nothing is wrong with it."""
     node = await world.start("control")
-    notifier = Notifier(node, world.clock, arguments_of(command), **more)
+    notifier = Notifier(node, world.clock, shlex.split(command), **more)
     unwatch = world.clock.watch(lambda: notifier.is_busy)
     task = asyncio.create_task(notifier.watch())
     try:
@@ -159,6 +160,22 @@ async def test_health_that_cannot_be_looked_at_is_logged(
     assert "OSError('no disk')" in lines[0]
 
 
+async def test_a_journal_that_cannot_be_read_for_a_moment_ends_nothing(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        monkeypatch.undo()
+        raise sqlite3.OperationalError("disk I/O error")
+
+    file = tmp_path / "told"
+    await restarted(world)
+    monkeypatch.setattr(notifying, "kept", fails)
+    async with watched(world, writing_to(file)) as node:
+        await spoil(node, "another device announces")
+        await world.advance(150)
+    assert file.read_text().count("degraded: ") == 1
+
+
 async def test_many_problems_fit_into_the_environment(world: World, tmp_path: Path) -> None:
     file = tmp_path / "told"
     node = world.node("control")
@@ -173,21 +190,5 @@ async def test_many_problems_fit_into_the_environment(world: World, tmp_path: Pa
     assert len(json.loads(document)["problems"]) == 61
 
 
-@pytest.mark.parametrize("command", ["echo 'open", "   "])
-def test_a_line_that_is_no_command_is_refused(command: str) -> None:
-    with pytest.raises(ConfigurationError):
-        arguments_of(command)
-
-
-def test_no_shell_is_asked() -> None:
-    assert arguments_of("mail -s 'it is $HOME; true' me") == [
-        "mail",
-        "-s",
-        "it is $HOME; true",
-        "me",
-    ]
-
-
 async def test_without_a_command_nobody_watches(world: World) -> None:
-    assert arguments_of("") == []
     await Notifier(world.node("control"), world.clock, ()).watch()

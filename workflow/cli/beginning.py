@@ -16,6 +16,7 @@ from workflow.cli.fetching import join_here
 from workflow.cli.kinds import Origin, Reach
 from workflow.cli.networking import flag
 from workflow.cli.options import DATA_DIR, DataDir
+from workflow.cli.place import made
 from workflow.cli.settings import ABOUTS, Settings, checked, read_settings
 from workflow.cli.settings_file import FILE, default_data_dir, file_of
 from workflow.cli.words import hanging, note, say
@@ -35,7 +36,7 @@ ABOUT_ROLES: Final = (
 Answered = Callable[[str], Any]
 
 
-class Asking:
+class Questions:
     """Asks at the terminal; with ``--yes`` it takes the defaults.
 
     Raises ``typer.BadParameter`` where nobody can be asked.
@@ -108,7 +109,7 @@ def init(
     """
     if own and follow:
         raise typer.BadParameter("one of --own and --follow")
-    asking = Asking(is_asking=not yes)
+    asking = Questions(is_asking=not yes)
     source = context.get_parameter_source("data_dir")
     if source is not None and source.name == "DEFAULT" and asking.can_ask:
         data_dir = asking("Everything is kept in", "--data-dir", str(data_dir), _whole_path)
@@ -129,7 +130,7 @@ def init(
     _say_what_is_next(data_dir, settings, own, is_following=bool(follow))
 
 
-def _settings(asking: Asking, data_dir: Path, given: Mapping[str, Sequence[str]]) -> Settings:
+def _settings(asking: Questions, data_dir: Path, given: Mapping[str, Sequence[str]]) -> Settings:
     """What is in force afterwards: what stands there, or what was written now."""
     from workflow.cli.writing import PRIVATE, write_new  # noqa: PLC0415 - as all here, if needed.
     from workflow.errors import SettingsInvalidError  # noqa: PLC0415
@@ -150,8 +151,7 @@ def _settings(asking: Asking, data_dir: Path, given: Mapping[str, Sequence[str]]
     written = {name: ABOUTS[name].kind.worded(said) for name, said in words.items()}
     values = {name: _meant(name, words[name]) for name in written}
     Settings(**values).settings()  # It refuses what cannot go together.
-    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path = data_dir / FILE
+    path = made(data_dir) / FILE
     if path.exists():
         path.replace(path.with_suffix(".before"))
         note(f"What stood there is in {path.with_suffix('.before')} now.")
@@ -164,7 +164,7 @@ def _settings(asking: Asking, data_dir: Path, given: Mapping[str, Sequence[str]]
     return read_settings(data_dir)
 
 
-def _asked_for(asking: Asking, given: Mapping[str, Sequence[str]]) -> dict[str, Sequence[str]]:
+def _asked_for(asking: Questions, given: Mapping[str, Sequence[str]]) -> dict[str, Sequence[str]]:
     """The words of each setting that is to be written, from flags and answers."""
     words = dict(given)
     if "network" not in words:
@@ -214,7 +214,7 @@ def _whole_path(text: str) -> Path:
     return path
 
 
-def _role(asking: Asking) -> tuple[str, str, str]:
+def _role(asking: Questions) -> tuple[str, str, str]:
     """Whom to own, whom to follow, and what to call those."""
     if not asking.can_ask:
         return "", "", ""

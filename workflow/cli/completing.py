@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
 
 import typer
-
-JOURNAL: Final = "journal.sqlite3"
 
 
 def communities(context: typer.Context, incomplete: str) -> list[tuple[str, str]]:
@@ -19,6 +16,7 @@ def communities(context: typer.Context, incomplete: str) -> list[tuple[str, str]
 
     from workflow.adapters.store.names import names_in  # noqa: PLC0415
     from workflow.cli.settings_file import default_data_dir  # noqa: PLC0415
+    from workflow.engine.file_name import JOURNAL  # noqa: PLC0415
 
     try:
         named = context.params.get("data_dir")

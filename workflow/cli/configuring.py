@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import typer
 
-from workflow.cli.kinds import Origin
+from workflow.cli.kinds import IS_SET, Origin, without_secrets
 from workflow.cli.networking import networked
 from workflow.cli.options import DATA_DIR, AsJson, DataDir
 from workflow.cli.settings import ABOUTS, DEFAULT, Settings
@@ -17,7 +17,6 @@ from workflow.cli.settings_file import DATA_DIR_KEY, FILE, configured, file_of, 
 from workflow.cli.words import hanging, say, say_json
 from workflow.defaults import torrents
 
-IS_SET: Final = "(set)"
 LABEL: Final = 16
 """Columns of the names."""
 
@@ -30,7 +29,8 @@ def config(
 
     A flag counts more than an environment variable, that more than the settings file, that more
     than the default. Everything is checked as 'run' would check it. Of what may hold a secret only
-    that it is set is shown: passwords, and the arguments of a command.
+    that it is set is shown: passwords, a tracker's query and the long words of its path, and the
+    arguments of a command.
     """
     torrents(data_dir, networking.settings())  # It refuses what cannot be meant.
     file = file_of(data_dir)
@@ -74,25 +74,13 @@ def _shown(name: str, settings: Settings) -> Any:
     """A value for everybody's eyes, as JSON can have it."""
     value = getattr(settings, name)
     if name == "notify_command":
-        import shlex  # noqa: PLC0415
-
-        program, *arguments = shlex.split(value) or [""]
+        program, *arguments = value or ("",)
         return f"{program} {IS_SET}" if arguments else program
     if isinstance(value, tuple):
-        return [_without_password(one) for one in value]
+        return [without_secrets(one) for one in value] if name == "trackers" else list(value)
     if isinstance(value, Mapping):
         return {key: IS_SET if "pass" in key else one for key, one in value.items()}
     return str(value) if isinstance(value, Path) else value
-
-
-def _without_password(address: str) -> str:
-    """A tracker's URL without what opens it to one user alone."""
-    from urllib.parse import urlsplit  # noqa: PLC0415 - as all here, if needed.
-
-    parts = urlsplit(address)
-    if "@" not in parts.netloc:
-        return address
-    return parts._replace(netloc=f"{IS_SET}@{parts.netloc.rpartition('@')[2]}").geturl()
 
 
 def _in_words(value: Any) -> str:

@@ -64,6 +64,8 @@ def doctor(
 
 def checks(data_dir: Path, networking: Networking, wait: float) -> list[Check]:
     """Every check, in the order of what rests on what. Raises ``ConfigurationError``."""
+    from ipaddress import ip_address  # noqa: PLC0415
+
     from workflow.adapters.carrier.bittorrent.settings import (  # noqa: PLC0415
         Network,
         address_of,
@@ -87,7 +89,10 @@ def checks(data_dir: Path, networking: Networking, wait: float) -> list[Check]:
         text = "only programs on this machine reach this node, as configured"
         found.append(Check("reachable", Verdict.OK, text))
     else:
-        found.append(reachable(settings.interface or own_address(), settings.port))
+        named = settings.interface
+        if not named or ip_address(named).is_unspecified:  # It listens on all that there are.
+            named = own_address()
+        found.append(reachable(named, settings.port))
         if settings.port:
             found.append(_firewall(settings.port))
     if not settings.has_peer_source:

@@ -13,7 +13,8 @@ from workflow.cli.place import view_of
 from workflow.cli.spans import seconds_of
 from workflow.cli.words import note, say, say_json
 
-MAX_AGE: Final = "8d"
+USUAL_AGE: Final = "8d"
+"""``workflow.health.MAX_AGE`` as people write it; that one is loaded with the tables."""
 MaxAge = Annotated[
     str,
     typer.Option(
@@ -24,7 +25,7 @@ MaxAge = Annotated[
 ]
 
 
-def health(*, max_age: MaxAge = MAX_AGE, as_json: AsJson = False, data_dir: DataDir) -> None:
+def health(*, max_age: MaxAge = USUAL_AGE, as_json: AsJson = False, data_dir: DataDir) -> None:
     """Tell what is wrong, a line each, for cron and the like.
 
     It says nothing when all is well. It looks whether somebody runs and does what is due, at every

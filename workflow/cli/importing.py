@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
 
@@ -107,10 +108,11 @@ def jsonl(
     been imported stays.
     """
     from workflow.chat.jsonl import read_lines  # noqa: PLC0415
+    from workflow.errors import ExportInvalidError  # noqa: PLC0415
     from workflow.importing import read_jsonl  # noqa: PLC0415
 
     where, file = _Where(community, create), Path(path)
-    if path != STDIN and not is_piped(file):
+    if path != STDIN and not is_piped(file, ExportInvalidError):
         what = _What("jsonl", (file,), lambda: read_jsonl(file))
         _import(what, where, strict, dry_run, as_json, data_dir)
         return
@@ -145,8 +147,18 @@ def ratchet_keys(
     community's id. Archives and indexes that wait for a key are read when 'run' goes on. With
     --encrypt, a control node writes its archives for the holders of its newest key.
     """
-    path = path.absolute()
-    for one in ask_once(data_dir, "ratchet_keys", path=str(path), encrypt=encrypt)["keys"]:
+    from io import BytesIO  # noqa: PLC0415
+
+    from workflow.errors import KeyFileError  # noqa: PLC0415
+    from workflow.inspection.ratchet_keys import MAX_LENGTH  # noqa: PLC0415
+
+    ask = partial(ask_once, data_dir, "ratchet_keys", encrypt=encrypt)
+    if is_piped(path, KeyFileError):
+        with path.open("rb") as piped, kept(BytesIO(piped.read(MAX_LENGTH + 1)), data_dir) as copy:
+            added = ask(path=str(copy), called=str(path))
+    else:
+        added = ask(path=str(path.absolute()))
+    for one in added["keys"]:
         say(f"{one['community']}: key {one['id'][:16]} is here.")
 
 

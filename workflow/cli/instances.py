@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 
 SHOWN: Final = 5
 """Steps that ``why`` shows."""
-NOBODY: Final = "nobody runs it now"
+NOT_RUNNING: Final = "nobody runs it now"
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class InstanceStatus:
     """Where one instance stands; ``reason`` is why the last try failed.
 
     ``due_at`` (seconds, UTC epoch) is when it looks again, or its action is started again.
@@ -71,7 +71,7 @@ def status_of_instances(app: Application, data_dir: Path, text: str, *, as_json:
         note(f"At an end: {', '.join(told)}.")
     if not found:
         note(f"'{app.name}' has no instances here yet.")
-    note(f"Held by {view.holder}." if view.holder else f"{NOBODY.capitalize()}.")
+    note(f"Held by {view.holder}." if view.holder else f"{NOT_RUNNING.capitalize()}.")
 
 
 def why_of_instance(app: Application, data_dir: Path, named: str, *, as_json: bool) -> None:
@@ -143,7 +143,7 @@ def _opened(app: Application, data_dir: Path) -> tuple[ApplicationView, float]:
     return view_app(app, data_dir), SystemClock().now()
 
 
-def _standings(view: ApplicationView, tx: Transaction, text: str) -> list[Standing]:
+def _standings(view: ApplicationView, tx: Transaction, text: str) -> list[InstanceStatus]:
     from workflow.engine.rows import load, load_all  # noqa: PLC0415
 
     if text:
@@ -157,10 +157,10 @@ def _standings(view: ApplicationView, tx: Transaction, text: str) -> list[Standi
     ]
 
 
-def _standing(workflow: AnyWorkflow, one: AnyInstance) -> Standing:
+def _standing(workflow: AnyWorkflow, one: AnyInstance) -> InstanceStatus:
     from states.instance import is_running  # noqa: PLC0415
 
-    return Standing(
+    return InstanceStatus(
         workflow.name,
         one.id,
         str(one.state.value),
@@ -173,7 +173,7 @@ def _standing(workflow: AnyWorkflow, one: AnyInstance) -> Standing:
     )
 
 
-def _cells(one: Standing, now: float) -> tuple[str, ...]:
+def _cells(one: InstanceStatus, now: float) -> tuple[str, ...]:
     if one.is_final:
         due = "at its end"
     elif one.due_at is None:
@@ -226,7 +226,7 @@ def _say_state(reasons: _Reasons, view: ApplicationView, now: float) -> None:
     if reasons.is_working:
         times = "once" if instance.attempts == 1 else f"{instance.attempts} times"
         say(f"  Its action is {lifecycle.acts[instance.state].value}, started {times}.")
-    say(hanging("  ", f"Held by {view.holder}." if view.holder else f"{NOBODY.capitalize()}."))
+    say(hanging("  ", f"Held by {view.holder}." if view.holder else f"{NOT_RUNNING.capitalize()}."))
 
 
 def _say_next(reasons: _Reasons, now: float) -> None:

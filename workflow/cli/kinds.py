@@ -10,6 +10,10 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 PREFIX: Final = "COMMUNITY_ARCHIVES_"
+IS_SET: Final = "(set)"
+"""Stands in the place of a secret."""
+LONGEST_WORD: Final = 15
+"""Characters of a part of a tracker's path, at most; what is longer may be somebody's passkey."""
 
 
 class Reach(StrEnum):
@@ -147,6 +151,24 @@ def _trackers(value: object) -> tuple[str, ...]:
     return _texts(value)
 
 
+def without_secrets(tracker: str) -> str:
+    """A tracker's URL for everybody's eyes.
+
+    Trackers know their users by name and password, by a query, or by a passkey in the path: of all
+    these only that they are set is told.
+    """
+    from urllib.parse import urlsplit  # noqa: PLC0415 - it is needed for few commands.
+
+    parts = urlsplit(tracker)
+    user, at, host = parts.netloc.rpartition("@")
+    words = (IS_SET if len(one) > LONGEST_WORD else one for one in parts.path.split("/"))
+    return parts._replace(
+        netloc=f"{IS_SET}@{host}" if user or at else host,
+        path="/".join(words),
+        query=IS_SET if parts.query else "",
+    ).geturl()
+
+
 def _peers(value: object) -> tuple[str, ...]:
     from workflow.adapters.carrier.bittorrent.settings import address_of  # noqa: PLC0415
 
@@ -188,15 +210,18 @@ def _text(value: object) -> str:
     return value
 
 
-def _command(value: object) -> str:
+def _command(value: object) -> tuple[str, ...]:
+    """Its words as for a shell, which is not asked: no variable is replaced in it."""
     import shlex  # noqa: PLC0415
 
     text = _text(value)
     try:
-        shlex.split(text)
+        words = tuple(shlex.split(text))
     except ValueError as error:
         raise ValueError(f"it is a command line: {str(error).lower()}") from None
-    return text
+    if text and not words:
+        raise ValueError("it is a command line, or empty: this one is blank")
+    return words
 
 
 NUMBER: Final = Kind("a number", _number, _number_of)

@@ -62,7 +62,7 @@ def migrate(
 
 def _plan(data_dir: Path, shape: Shape) -> tuple[Grown, list[Stranded]]:
     """What is to be done: components of the schema that have grown, and states that are gone."""
-    from workflow.engine.holding import FILE  # noqa: PLC0415 - as all here, when it is needed.
+    from workflow.engine.file_name import JOURNAL  # noqa: PLC0415 - as all here, when it is needed.
     from workflow.engine.migrations import ENGINE, newest_numbers  # noqa: PLC0415
     from workflow.engine.reading import ReadOnlyJournal  # noqa: PLC0415
     from workflow.engine.removed_states import stranded  # noqa: PLC0415
@@ -78,7 +78,7 @@ def _plan(data_dir: Path, shape: Shape) -> tuple[Grown, list[Stranded]]:
         }
         return grown, stranded(tx, shape.lifecycles.values())
 
-    journal = ReadOnlyJournal(data_dir / FILE, migrations, may_be_older=True)
+    journal = ReadOnlyJournal(data_dir / JOURNAL, migrations, may_be_older=True)
     with closing(journal):
         return journal.run(read)
 

@@ -5,23 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from workflow.cli.place import made
 
+if TYPE_CHECKING:
+    from states.errors import CommunityArchivesError
 
-def is_piped(file: Path) -> bool:
-    """Something that is there and can be read once. Raises ``ExportInvalidError``."""
-    from workflow.errors import ExportInvalidError  # noqa: PLC0415
 
+def is_piped(file: Path, kind: type[CommunityArchivesError]) -> bool:
+    """Something that is there and can be read once. Raises ``kind``."""
     try:
         if file.is_dir():
-            raise ExportInvalidError("a folder has no lines", place=str(file))
+            raise kind("a folder has no lines", place=str(file))
         return file.exists() and not file.is_file()
     except OSError as error:
-        raise ExportInvalidError(
-            f"the file cannot be read: {error.strerror}", place=str(file)
-        ) from error
+        raise kind(f"the file cannot be read: {error.strerror}", place=str(file)) from error
 
 
 @contextmanager

@@ -21,6 +21,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
+from workflow.cli.kinds import without_secrets
+
 OUTSIDE: Final = ("192.0.2.1", 9)
 """An address that is nobody's (RFC 5737): the way to it shows our own address; nothing is sent."""
 ABOUT_NOTHING: Final = (
@@ -84,17 +86,19 @@ def ask_all(questions: Sequence[tuple[str, Question]], limit: float) -> list[Che
 
 
 def tracker(url: str, port: int, limit: float) -> Check:
-    """Does a tracker answer? ``port`` is where we listen, ``limit`` seconds."""
+    """Does a tracker answer? ``port`` is where we listen, ``limit`` seconds; no secret is told."""
     remedy = "See whether its address is right; it may be down, or a firewall be in between."
-    parts = urlsplit(url)
+    parts, shown = urlsplit(url), without_secrets(url)
     try:
         said = _ask_udp(parts, limit) if parts.scheme == "udp" else _ask_http(parts, port, limit)
+    except http.client.InvalidURL:  # Its words would have the whole path.
+        return Check("tracker", Verdict.PROBLEM, f"{shown}: it cannot be asked for", remedy)
     except (OSError, http.client.HTTPException) as error:
-        return Check("tracker", Verdict.PROBLEM, f"{url}: {_told(error)}", remedy)
+        return Check("tracker", Verdict.PROBLEM, f"{shown}: {_told(error)}", remedy)
     except (ValueError, struct.error):
-        text = f"{url}: what answers there is no tracker"
+        text = f"{shown}: what answers there is no tracker"
         return Check("tracker", Verdict.PROBLEM, text, "Copy the tracker's whole address.")
-    return Check("tracker", Verdict.OK, f"{url} {said}")
+    return Check("tracker", Verdict.OK, f"{shown} {said}")
 
 
 def _ask_http(parts: SplitResult, port: int, limit: float) -> str:

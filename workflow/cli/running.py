@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from workflow.cli.health import MAX_AGE, MaxAge
-from workflow.cli.networking import Networking, networked
+from workflow.cli.health import USUAL_AGE, MaxAge
+from workflow.cli.networking import networked
 from workflow.cli.options import AsJson, DataDir
 from workflow.cli.place import acting_node_at
 from workflow.cli.settings import Settings
@@ -33,7 +32,7 @@ EXPOSED: Final = {
 @networked
 def run(
     *,
-    max_age: MaxAge = MAX_AGE,
+    max_age: MaxAge = USUAL_AGE,
     as_json: AsJson = False,
     data_dir: DataDir,
     networking: Settings,
@@ -49,15 +48,10 @@ def run(
     import asyncio  # noqa: PLC0415 - as all that is loaded here, only needed when it comes to it.
 
     _log_to_stderr(networking.log_level)
-    from workflow.notifying import arguments_of  # noqa: PLC0415
-
-    notify, age = arguments_of(networking.notify_command), seconds_of(max_age)
-    asyncio.run(_run(data_dir, networking, notify, age, as_json))
+    asyncio.run(_run(data_dir, networking, seconds_of(max_age), as_json))
 
 
-async def _run(
-    data_dir: Path, networking: Networking, notify: Sequence[str], max_age: float, as_json: bool
-) -> None:
+async def _run(data_dir: Path, networking: Settings, max_age: float, as_json: bool) -> None:
     import asyncio  # noqa: PLC0415
     import signal  # noqa: PLC0415
 
@@ -102,7 +96,7 @@ async def _run(
         clock = SystemClock()
         answering = asyncio.create_task(serve(Inbox(data_dir), answer, clock))
         answering.add_done_callback(lambda _: ending.set())
-        notifier = Notifier(node, clock, notify, max_age=max_age)
+        notifier = Notifier(node, clock, networking.notify_command, max_age=max_age)
         watching = asyncio.create_task(notifier.watch())
         await ending.wait()
         for task in (answering, watching):

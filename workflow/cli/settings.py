@@ -39,8 +39,8 @@ class Settings(Networking):
         "Repeat the announcements of communities that are created from now on after so many hours;"
         " 0: never.",
     )
-    notify_command: str = setting(
-        "",
+    notify_command: tuple[str, ...] = setting(
+        (),
         COMMAND,
         "A command line that is run when health is degraded, and when it has recovered.",
     )

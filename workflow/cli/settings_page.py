@@ -1,4 +1,4 @@
-"""docs/settings.md, written from the settings: ``python -m workflow.cli.settings_page FILE``."""
+"""docs/settings.md: ``python -m workflow.cli.settings_page FILE`` (``make reference``)."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from workflow.cli.settings import Settings
 HEAD: Final = """\
 # Settings
 
-Written from `workflow/cli/settings.py` by `python -m workflow.cli.settings_page
-docs/settings.md`; do not edit.
+Written from `workflow/cli/settings.py` by `make reference`; do not edit.
 
 A flag counts more than an environment variable, that more than the settings file, that more than
 the default. `community-archives config` shows what is in force and where each value comes from;

@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import TypeVar
 
+from workflow.engine.file_name import JOURNAL
 from workflow.engine.history import begin_run
 from workflow.engine.journal import Journal, Probe, no_probe
 from workflow.engine.lock import DirectoryLock, holder, is_held
@@ -17,9 +18,6 @@ from workflow.errors import JournalWriteError
 from workflow.ports.work import Migration, Transaction
 
 T = TypeVar("T")
-
-FILE: Final = "journal.sqlite3"
-"""The journal, in its data directory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +57,7 @@ def hold(
     lock = DirectoryLock(data_dir, what)
     journal: Journal | None = None
     try:
-        journal = Journal(data_dir / FILE, (*ENGINE, *migrations), probe=probe)
+        journal = Journal(data_dir / JOURNAL, (*ENGINE, *migrations), probe=probe)
         return Held(journal, journal.run_blocking(lambda tx: begin_run(tx, now)), lock)
     except BaseException:
         if journal is not None:

@@ -26,6 +26,10 @@ NOT_SAID: Final = (
     "Keep these states, or name in 'renamed' of their lifecycle the ones that go on for them; then"
     " run 'community-archives migrate --plan'."
 )
+GONE: Final = (
+    "Put the lifecycle back into the application, and keep it while it has instances;"
+    " 'engine.remove' takes away those that are at an end."
+)
 COUNTED: Final = "SELECT lifecycle, state, count(*) FROM instance GROUP BY lifecycle, state"
 RECORD_ALL: Final = (
     "INSERT INTO history (seq, lifecycle, id, event, source, target, entry, words, facts, guards,"
@@ -126,7 +130,9 @@ def _move_all(tx: Transaction, lifecycle: AnyLifecycle, one: Stranded, now: floa
 
 def _refusal(found: Sequence[Stranded]) -> StatesRemovedError:
     lines = "\n  - ".join(str(one) for one in found)
+    lost = [one for one in found if not one.target]
+    remedies = {NOT_SAID if one.is_known else GONE: None for one in lost}
     return StatesRemovedError(
         f"instances are in states that their tables do not have:\n  - {lines}",
-        remedy="" if all(one.target for one in found) else NOT_SAID,
+        remedy=" ".join(remedies),
     )

@@ -22,19 +22,20 @@ _LINE: Final = re.compile(
 )
 
 
-def read_ratchet_keys(path: Path) -> list[RatchetKey]:
-    """The keys in a file, in its order.
+def read_ratchet_keys(path: Path, called: str = "") -> list[RatchetKey]:
+    """The keys in a file, in its order; errors name it ``called``, if not by its path.
 
     Raises ``KeyFileError`` with the number of the first line that is not a key, and when the file
     cannot be read or is longer than 256 KiB. No key is ever shown.
     """
+    place = called or str(path)
     try:
         with path.open("rb") as file:
             text = file.read(MAX_LENGTH + 1)
     except OSError as error:
-        raise KeyFileError(f"it cannot be read: {error.strerror}", place=str(path)) from error
+        raise KeyFileError(f"it cannot be read: {error.strerror}", place=place) from error
     if len(text) > MAX_LENGTH:
-        raise KeyFileError(f"a file of keys is not longer than {MAX_LENGTH} bytes", place=str(path))
+        raise KeyFileError(f"a file of keys is not longer than {MAX_LENGTH} bytes", place=place)
     keys = []
     for number, line in enumerate(text.splitlines(), 1):
         stripped = line.strip()
@@ -44,7 +45,7 @@ def read_ratchet_keys(path: Path) -> list[RatchetKey]:
         if found is None:
             raise KeyFileError(
                 f"line {number} is not a key",
-                place=str(path),
+                place=place,
                 remedy="Write a line: key (hex), time in milliseconds, community id (hex).",
             )
         key, time, group = found.groups()
