@@ -24,8 +24,8 @@ from workflow.errors import (
 )
 from workflow.importing import Item, read_discord, read_jsonl
 from workflow.inspection import read_ratchet_keys
-from workflow.jobs import Progress
 from workflow.node import Node
+from workflow.ports.work import Progress
 
 Given = Mapping[str, Any]
 LOOK_EVERY: Final = 0.05

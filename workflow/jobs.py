@@ -15,8 +15,6 @@ from typing import Any, Final
 from workflow.errors import WorkFailedError
 from workflow.ports.work import Progress
 
-__all__ = ["Job", "Jobs", "Progress"]
-
 REMEMBERED: Final = 16
 """Jobs that are over, and whose results nobody has taken yet."""
 
