@@ -106,7 +106,7 @@ async def _run(data_dir: Path, networking: Settings, max_age: float, as_json: bo
     note("Stopped; everything that was done is kept.")
 
 
-async def _node_at(data_dir: Path, networking: Networking) -> Node:
+async def _node_at(data_dir: Path, networking: Settings) -> Node:
     """The node, held; a command that has just the directory for itself is waited for.
 
     Raises ``DirectoryLockedError`` when somebody keeps it.
