@@ -24,8 +24,7 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 from weakref import WeakSet
 
 from workflow import assembly
-from workflow.engine.journal import JournalClosedError
-from workflow.errors import ConfigurationError
+from workflow.errors import ConfigurationError, JournalClosedError
 from workflow.node import Node
 
 P = ParamSpec("P")

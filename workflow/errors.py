@@ -22,6 +22,7 @@ CommunityArchivesError
 │   ├── JournalNewerError
 │   ├── JournalWriteError
 │   └── StatesRemovedError
+├── JournalClosedError
 ├── WorkFailedError
 ├── KeyFileError
 ├── ArchiveError                bytes that break the format
@@ -165,11 +166,21 @@ class BackupInvalidError(DataDirectoryError):
     remedy = "Take another backup, and keep this one: parts of it may be of use."
 
 
+class JournalClosedError(CommunityArchivesError):
+    """The journal ended before this work was committed. Nothing of it has happened."""
+
+    code = "journal-closed"
+    remedy = "Open the node again."
+
+    def __init__(self) -> None:
+        super().__init__("the node is closed; nothing of this has happened")
+
+
 class JournalMissingError(DataDirectoryError):
     """Nothing has ever been kept in this data directory."""
 
     code = "journal-missing"
-    remedy = "Make one with 'community-archives run', or choose another --data-dir."
+    remedy = "Begin with 'community-archives init', or choose another --data-dir."
 
 
 class JournalDamagedError(DataDirectoryError):

@@ -145,8 +145,8 @@ def of_a_community(
     if known.condition:
         yield problem("condition", known.condition)
     for setback in one.instance.setbacks:
-        wait = _span(max(0.0, setback.until - now))
-        text = f"{setback.state.lower()} failed: {setback.reason}; tried again in {wait}"
+        again = f"in {_span(setback.until - now)}" if setback.until > now else "now"
+        text = f"{setback.state.lower()} failed: {setback.reason}; tried again {again}"
         yield problem("failed", text)
     if one.instance.state is State.OFF and is_held:
         yield problem("off", "it is off, and is meant to be on")

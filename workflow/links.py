@@ -16,10 +16,10 @@ from workflow.actions.receive_link import ReceiveLink
 from workflow.actions.tools import Tools, channel_of, community_of
 from workflow.archive.announcement import open_announcement
 from workflow.engine.engine import Engine
-from workflow.engine.journal import JournalClosedError
 from workflow.engine.rows import Request
 from workflow.errors import (
     AnnouncementInvalidError,
+    JournalClosedError,
     JournalWriteError,
     LinkRefusedError,
     UnknownInstanceError,

@@ -314,11 +314,10 @@ class Node(Announcing):
             lambda tx: (self._store.community(tx, id), self._tools.facts(tx, id))
         )
         if not community.is_control_node(facts):
-            raise NotControlNodeError(
-                "this node does not have control of the community",
-                place=known.name,
-                remedy="Do it on the control node, or take control: 'announce --take-over'.",
-            )
+            way = "announce --take-over" if facts.holds_control_key else "community import-key"
+            remedy = f"Do it on the control node, or take control: '{way}'."
+            words = "this node does not have control of the community"
+            raise NotControlNodeError(words, place=known.name, remedy=remedy)
 
     # -- looking ----------------------------------------------------------------------------------
 

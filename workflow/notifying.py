@@ -17,8 +17,8 @@ from loguru import logger
 
 from workflow.chat.plain import safe
 from workflow.engine.history import remember
-from workflow.engine.journal import JournalClosedError
 from workflow.engine.reading import kept
+from workflow.errors import JournalClosedError
 from workflow.health import MAX_AGE, Health, health_data
 from workflow.node import Node
 from workflow.ports.clock import Clock

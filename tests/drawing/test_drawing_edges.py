@@ -38,7 +38,7 @@ def drawn_by_transitions(
     def machine(**arguments: Any) -> GraphMachine:
         return GraphMachine(graph_engine="mermaid", **arguments)
 
-    monkeypatch.setattr(compiling, "Machine", machine)
+    monkeypatch.setattr("transitions.Machine", machine)
     compiled = compiling.compile_table(lifecycle).machine
     model = Model()
     compiled.add_model(model)

@@ -15,8 +15,12 @@ import pytest
 from workflow import Author, Node, Post, Recorded, open_node
 from workflow.blocking import BlockingNode
 from workflow.blocking import open_node as open_blocking
-from workflow.engine.journal import JournalClosedError
-from workflow.errors import ConfigurationError, DirectoryLockedError, UnknownCommunityError
+from workflow.errors import (
+    ConfigurationError,
+    DirectoryLockedError,
+    JournalClosedError,
+    UnknownCommunityError,
+)
 
 LIFE = {"start", "start_imports", "stop"}
 """What opening and closing do."""

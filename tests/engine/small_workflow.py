@@ -22,10 +22,11 @@ from states.lifecycle import AGAIN, STAY, Level, Rule, otherwise, row
 from workflow.adapters.clock.manual import ManualClock
 from workflow.engine.engine import Engine
 from workflow.engine.history import replay, steps_after, steps_of
-from workflow.engine.journal import Journal, JournalClosedError, Probe, no_probe
+from workflow.engine.journal import Journal, Probe, no_probe
 from workflow.engine.migrations import ENGINE
 from workflow.engine.rows import Outcome, Recorded, Request, load
 from workflow.engine.workflow import Workflow
+from workflow.errors import JournalClosedError
 from workflow.ports.work import Answer, Migration, Transaction, Work, Writes, no_writes
 
 START: Final = 1_700_000_000.0

@@ -28,7 +28,7 @@ from tests.engine.small_workflow import (
 from workflow.adapters.clock.manual import ManualClock
 from workflow.adapters.store.schema import STORE
 from workflow.engine.engine import Engine
-from workflow.engine.journal import Journal, JournalClosedError
+from workflow.engine.journal import Journal
 from workflow.engine.lock import DirectoryLock
 from workflow.engine.migrations import ENGINE
 from workflow.engine.rows import Recorded, Request
@@ -37,6 +37,7 @@ from workflow.errors import (
     ConfigurationError,
     DataDirectoryError,
     DirectoryLockedError,
+    JournalClosedError,
     JournalDamagedError,
     JournalForeignError,
     JournalNewerError,

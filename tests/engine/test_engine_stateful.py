@@ -32,8 +32,8 @@ from tests.engine.small_workflow import (
     SimulatedCrash,
     State,
 )
-from workflow.engine.journal import JournalClosedError
 from workflow.engine.rows import Outcome, Recorded
+from workflow.errors import JournalClosedError
 from workflow.ports.work import Transaction
 
 T = TypeVar("T")

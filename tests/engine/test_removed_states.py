@@ -25,12 +25,12 @@ from workflow.adapters.clock.manual import ManualClock
 from workflow.adapters.store.schema import STORE
 from workflow.engine.history import replay, steps_after, steps_of
 from workflow.engine.holding import hold
-from workflow.engine.journal import JournalClosedError, Probe, no_probe
+from workflow.engine.journal import Probe, no_probe
 from workflow.engine.migrations import ENGINE
 from workflow.engine.reading import ReadOnlyJournal
 from workflow.engine.removed_states import AnyLifecycle, Stranded, move_stranded
 from workflow.engine.rows import Recorded
-from workflow.errors import JournalWriteError, StatesRemovedError
+from workflow.errors import JournalClosedError, JournalWriteError, StatesRemovedError
 from workflow.overlays import counts_of_all, way_of
 from workflow.ports.work import Transaction
 from workflow.testing.world import World

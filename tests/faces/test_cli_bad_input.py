@@ -33,7 +33,7 @@ def refuses(line: CommandLine | InProcess, arguments: list[str], code: str, *wor
 
 @pytest.mark.parametrize("arguments", READING_OR_ASKING, ids=joined)
 def test_no_journal_yet(nothing: InProcess, arguments: list[str]) -> None:
-    refuses(nothing, arguments, "journal-missing", str(nothing.data_dir), "community-archives run")
+    refuses(nothing, arguments, "journal-missing", str(nothing.data_dir), "community-archives init")
     assert not nothing.data_dir.exists(), "looking leaves nothing behind"
 
 

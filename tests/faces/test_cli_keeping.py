@@ -174,7 +174,7 @@ def test_the_page_does_what_it_says(planted_here: Path, monkeypatch: pytest.Monk
             assert "community-archives announce gardeners --take-over" in restored
     status = seen["community-archives status --data-dir restored/"]
     assert "restored from a backup" in status.stdout
-    assert "member" in status.stdout
+    assert "fetching" in status.stdout  # It is a member now, on a member's path.
     assert [line for line in seen if "--take-over" in line]
     assert json.loads(done("status", "--json").stdout) == []
     assert {one.name for one in planted_here.iterdir()} >= {"backup", "data", "gardeners.key"}

@@ -11,13 +11,13 @@ import pytest
 
 from workflow.adapters.clock.manual import ManualClock
 from workflow.engine.inbox import UNCLAIMED_AFTER, Command, Inbox, ask, drain, serve
-from workflow.engine.journal import JournalClosedError
 from workflow.engine.rows import Outcome, Recorded
 from workflow.errors import (
     CommandUnansweredError,
     ConfigurationError,
     DataDirectoryError,
     DirectoryLockedError,
+    JournalClosedError,
     JournalDamagedError,
     UnknownInstanceError,
 )

@@ -14,12 +14,12 @@ from workflow.archive.history import History, HistoryOptions, archive_history
 from workflow.archive.message import ArchivedMessage
 from workflow.chat.post import Author, Post
 from workflow.chat.readable import post_of
-from workflow.engine.journal import JournalClosedError
 from workflow.errors import (
     AdoptionError,
     ArchiveInvalidError,
     ArchivesNotFoundError,
     IndexInvalidError,
+    JournalClosedError,
     NotControlNodeError,
 )
 from workflow.node import Node

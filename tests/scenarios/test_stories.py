@@ -28,8 +28,8 @@ from workflow.archive.index import IndexEntry, encode_index
 from workflow.archive.ratchet import RatchetKey, encrypt
 from workflow.archive.windows import Window
 from workflow.engine.history import steps_after
-from workflow.engine.journal import JournalClosedError
 from workflow.engine.rows import Recorded
+from workflow.errors import JournalClosedError
 from workflow.files.torrents import seal_generation
 from workflow.node import Node
 from workflow.ports.carrier import Content
@@ -547,7 +547,7 @@ async def tell_with_crashes(
 async def test_story_with_crashes(
     story: Callable[[World], Awaitable[object]], fast_disk: Path
 ) -> None:
-    await tell_with_crashes(story, fast_disk, at_most=16)
+    await tell_with_crashes(story, fast_disk, at_most=10)
 
 
 @pytest.mark.slow

@@ -168,6 +168,8 @@ def _read(text: bytes) -> Channel | Line:
     if marks > MAX_LINE_MARKS:
         raise ValueError(f"it has more than {MAX_LINE_MARKS} parts")
     value = _object(json.loads(text.decode("utf-8-sig")), "line")
+    if "messages" in value:
+        raise ValueError("it is a whole export, no message: 'import discord' reads it")
     if isinstance(value.get("channel"), dict):
         return _channel(value["channel"])
     raw = value.get("raw")

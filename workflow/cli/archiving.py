@@ -80,6 +80,8 @@ async def _archive_now(
             say_event({"event": "done", **look})
         elif look["generation"] == before["generation"]:
             say(f"{known.name}: nothing new; generation {look['generation']}.")
+            if look["state"] == "off":
+                note(f"It is off: 'community-archives send {known.name} switched_on' first.")
         else:
             is_told = look["announced_clock"] > before["announced_clock"]
             say(f"{known.name}: generation {look['generation']} is made, seeded"

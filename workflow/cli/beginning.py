@@ -240,7 +240,10 @@ def _say_what_is_next(data_dir: Path, settings: Settings, own: str, *, is_follow
     say()
     say("Next:")
     if not os.environ.get(DATA_DIR) and data_dir.resolve() != default_data_dir().resolve():
-        _say_step(f"export {DATA_DIR}={shlex.quote(str(data_dir))}", "every command finds it then")
+        _say_step(
+            f"export {DATA_DIR}={shlex.quote(str(data_dir.absolute()))}",
+            "every command finds it then",
+        )
     if own:
         name = shlex.quote(own)
         _say_step(

@@ -19,7 +19,8 @@ Exit codes:
   1  failed: [code], what happened, and what to do, on stderr
   2  the command was not understood
   3  the event was refused; nothing has changed
-  4  done, and something is missing, damaged or not well: it is named"""
+  4  done, and something is missing, damaged or not well: it is named
+  130  ended by Ctrl-C; what was done is kept"""
 INCOMPLETE: Final = 4
 
 CommunityName = Annotated[

@@ -18,7 +18,10 @@ from workflow.cli.words import note, say_event, step_data
 if TYPE_CHECKING:
     from workflow.engine.inbox import Command
     from workflow.engine.rows import Outcome, Recorded
+    from workflow.node import Node
 
+A_COMMAND: Final = 5.0
+"""Seconds that a command may have the directory for itself before it is said to be in use."""
 EXPOSED: Final = {
     "local": "Only nodes on this machine are reached.",
     "private": "Only the trackers and peers that were named are reached; they see this address.",
@@ -63,7 +66,7 @@ async def _run(data_dir: Path, networking: Settings, max_age: float, as_json: bo
     loop = asyncio.get_running_loop()
     for each in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(each, ending.set)
-    node = acting_node_at(data_dir, networking)
+    node = await _node_at(data_dir, networking)
     names = {known.id: known.name for known in await node.communities()}
 
     def tell(step: Recorded) -> None:
@@ -83,7 +86,7 @@ async def _run(data_dir: Path, networking: Settings, max_age: float, as_json: bo
     note(f"Network '{networking.network}': {EXPOSED[networking.network]}")
     async with node:
         if await node.engine.run(lambda tx: state_of(tx, "node", THE_NODE)) == "DISABLED":
-            note("Archives are disabled for the whole node: nothing will be done.")
+            note("Archives are disabled here until a community is created or joined.")
 
         async def answer(command: Command) -> Outcome:
             outcome = await perform(node, command)
@@ -101,6 +104,28 @@ async def _run(data_dir: Path, networking: Settings, max_age: float, as_json: bo
             with suppress(asyncio.CancelledError):
                 await task
     note("Stopped; everything that was done is kept.")
+
+
+async def _node_at(data_dir: Path, networking: Settings) -> Node:
+    """The node, held; a command that has just the directory for itself is waited for.
+
+    Raises ``DirectoryLockedError`` when somebody keeps it.
+    """
+    import asyncio  # noqa: PLC0415
+
+    from workflow.engine.lock import refuse_if_held  # noqa: PLC0415
+    from workflow.errors import DirectoryLockedError  # noqa: PLC0415
+
+    loop = asyncio.get_running_loop()
+    until = loop.time() + A_COMMAND
+    while True:
+        try:
+            refuse_if_held(data_dir)
+            return acting_node_at(data_dir, networking)
+        except DirectoryLockedError:
+            if loop.time() > until:
+                raise
+        await asyncio.sleep(0.1)
 
 
 def transition(step: Recorded, names: dict[str, str]) -> str:

@@ -22,13 +22,13 @@ from states import CommunityArchivesError
 from states.instance import is_running
 from workflow.engine.commands import keep_outcome, kept_outcome
 from workflow.engine.history import signals_after
-from workflow.engine.journal import Journal, JournalClosedError
+from workflow.engine.journal import Journal
 from workflow.engine.removed_states import refuse_stranded
 from workflow.engine.rows import AnyInstance, AnyWorkflow, Outcome, Recorded, Request, enrol, remove
 from workflow.engine.steps import look_again, take
 from workflow.engine.sweeping import bring_forward, recover, sweep
 from workflow.engine.working import Running, ThisWork, ended, tell
-from workflow.errors import JournalWriteError, UnknownInstanceError
+from workflow.errors import JournalClosedError, JournalWriteError, UnknownInstanceError
 from workflow.ports.clock import Clock, Ticker
 from workflow.ports.work import Reference, Transaction, Writes, no_writes
 

@@ -31,13 +31,13 @@ from typing import Any, Final
 from loguru import logger
 
 from states import CommunityArchivesError
-from workflow.engine.journal import JournalClosedError
 from workflow.engine.rows import Outcome
 from workflow.errors import (
     CommandUnansweredError,
     ConfigurationError,
     DataDirectoryError,
     DirectoryLockedError,
+    JournalClosedError,
     MalformedIdError,
 )
 from workflow.ports.clock import Clock

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from workflow.engine.migrations import migrate
-from workflow.errors import JournalDamagedError, JournalForeignError
+from workflow.errors import JournalClosedError, JournalDamagedError, JournalForeignError
 from workflow.ports.work import Migration, Transaction
 
 if TYPE_CHECKING:
@@ -37,10 +37,6 @@ SET_APPLICATION_ID: Final = "PRAGMA application_id=0x434F4D41"
 CHECKED_UP_TO: Final = 64 * 1024 * 1024
 """Bytes: a larger file is not read through at each start."""
 BATCH: Final = 500
-
-
-class JournalClosedError(Exception):
-    """The journal ended before this work was committed. Nothing of it has happened."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from workflow.adapters.store.facts import Timing
 from workflow.archive.announcement import open_announcement
 from workflow.archive.message import ArchivedMessage
 from workflow.assembly import open_node
-from workflow.engine.journal import JournalClosedError
+from workflow.errors import JournalClosedError
 from workflow.node import Node
 from workflow.ports.carrier import Content, Range
 
