@@ -51,9 +51,7 @@ class Offer:
     @property
     def length(self) -> int:
         """How many bytes of ``data`` and ``index`` are offered."""
-        return self.info.index_length + sum(
-            pieces.length_of(self.info, one) for one in self.numbers
-        )
+        return self.info.index_length + pieces.length_of_all(self.info, self.numbers)
 
 
 @dataclass(slots=True)
@@ -172,7 +170,7 @@ class MemoryCarrier:
             reading = partial(pieces.read_index, offer.seen.content.index, offer.info)
             try:
                 index = await self._threads.run(reading, offer.readers)
-            except (CarrierError, ContentDamagedError):  # Theirs, not ours.
+            except CarrierError:  # Theirs, not ours.
                 search.distrust(offer)
             else:
                 self._known[locator] = offer.info
