@@ -10,13 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.faces.chatter import node_in
 from tests.faces.command_line import CommandLine, Started
 from tests.faces.in_process import InProcess
-from workflow.adapters.carrier.memory import MemoryCarrier, Swarm
 from workflow.adapters.clock.manual import ManualClock
-from workflow.adapters.keys.files import KeyFiles
-from workflow.adapters.messaging.in_process import InProcessMessaging, MessageNetwork
-from workflow.assembly import open_node
 from workflow.testing.world import text_message
 
 DAY = 86_400.0
@@ -25,16 +22,7 @@ DAY = 86_400.0
 async def _plant(directory: Path) -> None:
     """A control node that archived, seeded and announced a week; it ended a moment ago."""
     clock = ManualClock(time.time() - 8 * DAY)
-    swarm = Swarm(clock)
-    clock.watch(lambda: swarm.is_busy)
-    node = open_node(
-        directory,
-        clock=clock,
-        carrier=MemoryCarrier(swarm, clock),
-        messaging=InProcessMessaging(MessageNetwork(clock)),
-        keys=KeyFiles(directory / "keys"),
-    )
-    clock.watch(lambda: node.engine.is_busy)
+    node = node_in(directory, clock)
     async with node:
         id = await node.create_community("gardeners", private_key=bytes([7]) * 32)
         await node.add_topic(id, b"seed")

@@ -16,13 +16,10 @@ import pytest
 from states.community import Facts, State
 from states.instance import Instance
 from states.lifecycle import Setback
+from tests.faces.chatter import node_in
 from tests.faces.in_process import InProcess
 from workflow import health
-from workflow.adapters.carrier.memory import MemoryCarrier, Swarm
 from workflow.adapters.clock.manual import ManualClock
-from workflow.adapters.keys.files import KeyFiles
-from workflow.adapters.messaging.in_process import InProcessMessaging, MessageNetwork
-from workflow.assembly import open_node
 from workflow.cli.health import USUAL_AGE
 from workflow.cli.spans import seconds_of
 from workflow.ports.records import ALL, Holding
@@ -203,15 +200,7 @@ def test_a_span_of_time_is_understood(here: InProcess) -> None:
 
 async def test_all_is_well_and_then_the_process_does_nothing(here: InProcess) -> None:
     clock = ManualClock(time.time() - 300)
-    swarm = Swarm(clock)
-    node = open_node(
-        here.data_dir,
-        clock=clock,
-        carrier=MemoryCarrier(swarm, clock),
-        messaging=InProcessMessaging(MessageNetwork(clock)),
-        keys=KeyFiles(here.data_dir / "keys"),
-    )
-    clock.watch(lambda: node.engine.is_busy or swarm.is_busy)
+    node = node_in(here.data_dir, clock)
     async with node:
         await clock.advance(60)
         (one,) = await node.communities()

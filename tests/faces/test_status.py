@@ -12,14 +12,11 @@ from functools import partial
 
 import pytest
 
+from tests.faces.chatter import node_in
 from tests.faces.documented import complaints
 from tests.faces.in_process import InProcess
-from workflow.adapters.carrier.memory import MemoryCarrier, Swarm
 from workflow.adapters.clock.manual import ManualClock
 from workflow.adapters.clock.system import SystemClock
-from workflow.adapters.keys.files import KeyFiles
-from workflow.adapters.messaging.in_process import InProcessMessaging, MessageNetwork
-from workflow.assembly import open_node
 from workflow.cli import asking, following
 from workflow.cli.following import follow_steps
 from workflow.cli.standing import look_at
@@ -35,15 +32,7 @@ async def running(
 ) -> AsyncIterator[tuple[Node, ManualClock]]:
     """The node of this data directory with everything settled; it answers other processes."""
     clock = ManualClock(time.time())
-    swarm = Swarm(clock)
-    node = open_node(
-        here.data_dir,
-        clock=clock,
-        carrier=MemoryCarrier(swarm, clock),
-        messaging=InProcessMessaging(MessageNetwork(clock)),
-        keys=KeyFiles(here.data_dir / "keys"),
-    )
-    clock.watch(lambda: node.engine.is_busy or swarm.is_busy)
+    node = node_in(here.data_dir, clock)
     async with node:
         await clock.advance(5)
         serving = asyncio.create_task(

@@ -7,7 +7,6 @@ import fcntl
 import json
 import os
 import shutil
-from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
@@ -38,15 +37,6 @@ from workflow.errors import (
 from workflow.ports.records import Choice
 from workflow.testing.world import HOUR, World
 from workflow.viewing import read_journal
-
-
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncGenerator[World, None]:
-    world = World(tmp_path)
-    yield world
-    assert world.violations() == []
-    await world.close()
-
 
 # ----------------------------------------------------------------------------------------- one node
 

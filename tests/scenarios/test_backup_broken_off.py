@@ -7,7 +7,7 @@ import fcntl
 import itertools
 import os
 import shutil
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -30,14 +30,6 @@ from workflow.errors import (
     DirectoryNotEmptyError,
 )
 from workflow.testing.world import World
-
-
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncGenerator[World, None]:
-    world = World(tmp_path)
-    yield world
-    assert world.violations() == []
-    await world.close()
 
 
 @contextmanager

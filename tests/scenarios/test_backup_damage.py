@@ -6,7 +6,6 @@ import errno
 import io
 import json
 import os
-from collections.abc import AsyncGenerator
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -29,14 +28,6 @@ from workflow.errors import (
 )
 from workflow.files.folder import open_to_read
 from workflow.testing.world import World
-
-
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncGenerator[World, None]:
-    world = World(tmp_path)
-    yield world
-    assert world.violations() == []
-    await world.close()
 
 
 async def test_what_was_damaged_already_is_said(world: World, tmp_path: Path) -> None:

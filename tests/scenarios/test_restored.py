@@ -2,21 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
 from pathlib import Path
-
-import pytest
 
 from tests.scenarios.backed_up import brought_back, member_of, more, owner, saved, texts
 from workflow.testing.world import HOUR, WEEK, World
-
-
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncGenerator[World, None]:
-    world = World(tmp_path)
-    yield world
-    assert world.violations() == []
-    await world.close()
 
 
 async def test_a_restored_owner_follows_what_is_newer_before_it_announces(
