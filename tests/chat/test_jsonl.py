@@ -131,8 +131,9 @@ class TestBadLines:
             (b"{}", "'id' is missing"),
             (b'{"channel": {}}', "'id' is missing"),
             (b'{"channel": {"id": 1}}', "'id' is no text"),
+            (b'{"channel": {"id": "1"}, "messages": []}', "'import discord' reads it"),
         ],
-        ids=range(10),
+        ids=range(11),
     )
     def test_it_is_named_with_its_number(self, line: bytes, complaint: str) -> None:
         good = json.dumps(LEAST).encode()

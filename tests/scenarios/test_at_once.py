@@ -133,8 +133,9 @@ async def test_asking_is_for_the_control_node(world: World) -> None:
     _, id = await owner_of(world)
     member = await world.start("member")
     await member.join(id, "chess")
-    with pytest.raises(NotControlNodeError, match="does not have control"):
+    with pytest.raises(NotControlNodeError, match="does not have control") as caught:
         await member.archive_now(id)
+    assert caught.value.advice.endswith("take control: 'community import-key'.")
     with pytest.raises(NotControlNodeError):
         await member.announce(id)
 
