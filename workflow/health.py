@@ -1,4 +1,4 @@
-"""What is not as it should be: told in a line each, from rows, in less than a second.
+"""What is not as it should be: told in a line each, from rows.
 
 Nothing is read from the archives: that is ``coverage``, which takes as long as reading takes.
 """
