@@ -35,7 +35,7 @@ app = typer.Typer(
     help="Keep the chat history of communities as archives: create, seed, announce, download.",
     epilog=examples(
         "demo                        see it, in under a minute",
-        "community create gardeners  become a control node",
+        "init                        set up a node",
         "fetch g.announcement        fetch another's archives",
         "run                         keep archives until Ctrl-C",
         "status                      where every community stands",
