@@ -67,6 +67,7 @@ def environment(scratch: Path, programs: Path) -> dict[str, str]:
         "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
         "HOME": str(scratch / "person"),
         "COLUMNS": "80",
+        "PYTHONUNBUFFERED": "1",  # As on a terminal: what is said first is seen first.
         "NO_COLOR": "1",
         "TERM": "dumb",
         "LC_ALL": "C.UTF-8",
