@@ -113,7 +113,7 @@ async def the_latest_is_chosen_and_then_all(world: World) -> object:
 
 
 async def test_the_latest_and_then_all_with_crashes(fast_disk: Path) -> None:
-    await tell_with_crashes(the_latest_is_chosen_and_then_all, fast_disk, at_most=10)
+    await tell_with_crashes(the_latest_is_chosen_and_then_all, fast_disk, at_most=16)
 
 
 @pytest.mark.slow
