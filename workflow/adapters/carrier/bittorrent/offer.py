@@ -20,6 +20,8 @@ FAILURES: Final = (
     lt.fastresume_rejected_alert,
 )
 """What must not be heard of a torrent that is offered. libtorrent's own state says 'seeding' on."""
+SEEDS: Final = (lt.torrent_status.states.seeding, lt.torrent_status.states.finished)
+"""The states in which it answers peers. Before, it says that it is finished, and looks at files."""
 CHECKED_WITHIN: Final = 30.0
 """Seconds that libtorrent may take to look at two files."""
 
@@ -116,7 +118,7 @@ class Offer:
 
     def _is_all_there(self, status: lt.torrent_status) -> bool:
         """True when libtorrent has all that was read, and wants nothing more."""
-        return status.is_finished and status.num_pieces == self._pieces
+        return status.state in SEEDS and status.num_pieces == self._pieces
 
 
 def _digest(info: Info, data_pieces: int) -> bytes:
