@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 RETENTION: Final = 30 * 86_400.0
 """Seconds that the network remembers messages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What a chat message came in: archives hold it beside the payload.
+
+    ``sender`` is the public key of the account that sent it, uncompressed (65 bytes): not who
+    signed what is inside. ``time`` is the sender's (seconds, UTC epoch), ``padding`` the random
+    bytes around the payload, and ``hash`` the 32 bytes by which the network knows the message.
+    """
+
+    sender: bytes
+    time: int
+    padding: bytes
+    hash: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +32,7 @@ class Received:
     channel: str
     payload: bytes
     at: float
+    envelope: Envelope | None = None
 
 
 Receiver = Callable[[Received], Awaitable[None]]
@@ -50,3 +66,26 @@ class Messaging(Protocol):
 
     async def close(self) -> None:
         """Disconnect; no delivery is made after this has returned."""
+
+
+@runtime_checkable
+class ChatMessaging(Messaging, Protocol):
+    """A network on which communities chat: what it delivers and remembers has envelopes.
+
+    Its deliveries may leave messages out, and nobody notices. So whoever follows chats asks for
+    what it remembers every ``ask_every`` seconds, and after each time that an answer failed.
+    """
+
+    @property
+    def ask_every(self) -> float:
+        """Seconds between two questions for what deliveries have left out."""
+
+    def recalled(
+        self, channels: Sequence[str], since: float
+    ) -> AsyncGenerator[list[Received], None]:
+        """What the network remembers of these channels since this moment (seconds, UTC epoch).
+
+        Page by page and the oldest first: whoever has taken a page has all until its last ``at``.
+        Raises ``MessagingError`` when the question could not be answered completely; the pages
+        until then hold.
+        """
