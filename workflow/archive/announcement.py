@@ -160,6 +160,30 @@ def open_description(data: bytes) -> SignedDescription:
     return SignedDescription(opened.signer, clock)
 
 
+def describe(
+    description: bytes, magnetlink_clock: int, sign_digest: Callable[[bytes], bytes]
+) -> bytes:
+    """A community's description that names this clock, if it named none as high; signed anew.
+
+    ``description`` is a CommunityDescription, or the signed message of one (type 25), of whoever
+    signed it. All else in it stays, also what is not known here. Raises
+    ``AnnouncementInvalidError`` when it is neither.
+    """
+    kind = ApplicationMetadataMessage.COMMUNITY_DESCRIPTION
+    try:
+        payload = open_envelope(description, kind, "a description").payload
+    except AnnouncementInvalidError:
+        payload = description
+    try:
+        parsed = CommunityDescription.FromString(payload)
+    except DecodeError as error:
+        raise AnnouncementInvalidError(f"not a description: {error}") from error
+    if not parsed.clock:
+        raise AnnouncementInvalidError("a description has a clock of its own")
+    parsed.archive_magnetlink_clock = max(parsed.archive_magnetlink_clock, magnetlink_clock)
+    return seal(parsed.SerializeToString(), kind, sign_digest)
+
+
 def to_line(community: str, message: bytes) -> str:
     """A signed announcement as one line of ASCII that survives being copied.
 
