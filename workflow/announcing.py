@@ -122,11 +122,12 @@ class Announcing(Library):
         return await self._received(response.community, response.announcement, writes)
 
     async def receive_description(self, id: str, message: bytes) -> bool:
-        """Keep what a CommunityDescription (type 25, wrapped or not) says of the newest link.
+        """Keep what a CommunityDescription (type 25, wrapped or not) says of links and channels.
 
-        Links older than that are refused from now on; the one that it speaks of is not. True when
-        it says something new. Raises ``AnnouncementInvalidError``, ``UnknownCommunityError``, and
-        ``LinkRefusedError`` unless the community's control key signed it, or its clock is ahead.
+        Links older than the newest one are refused from now on; the one that it speaks of is not.
+        Channels that are not known are added. True when it says something new. Raises
+        ``AnnouncementInvalidError``, ``UnknownCommunityError``, and ``LinkRefusedError`` unless the
+        community's control key signed it, or its clock is ahead.
         """
         await self._known(id)
         async with self._links.counted(id):

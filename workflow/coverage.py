@@ -178,7 +178,7 @@ class _Known:
             store.generation(tx, id),
             archives,
             store.tallies(tx, id),
-            {one.topic: one for one in reversed(store.channels(tx, id))},
+            _by_topic(store.channels(tx, id)),
             store.heard(tx, id),
             store.gaps(tx, id),
             store.ratchet_keys(tx, id),
@@ -323,6 +323,12 @@ def _is_covered(archives: list[ArchiveState], window: Window) -> bool:
 
 def _is_imported(one: ArchiveState) -> bool:
     return one.is_here and one.state in ("", State.IMPORTED.name)
+
+
+def _by_topic(channels: list[Channel]) -> dict[bytes, Channel]:
+    """The first channel of each topic; what has a name before what is only known as a topic."""
+    named_first = sorted(channels, key=lambda one: not one.name)
+    return {one.topic: one for one in reversed(named_first)}
 
 
 def _reason(tx: Transaction, instance: str) -> str:

@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workflow.archive.announcement import (
+    MAX_CHANNELS,
+    MAX_NAME_LENGTH,
     Announcement,
     describe,
     from_line,
@@ -363,3 +365,15 @@ class TestOtherMessagesThatSpeakOfLinks:
     def test_what_is_no_description_is_not_described(self, given: bytes) -> None:
         with pytest.raises(AnnouncementInvalidError):
             describe(given, 5, sign_digest)
+
+    def test_channels_are_read_up_to_a_limit(self) -> None:
+        def channel(number: int) -> bytes:
+            uuid = f"00000000-0000-0000-0000-{number:012x}"
+            return field(6, field(1, uuid.encode()) + field(2, field(3, field(4, b"n" * 200))))
+
+        channels = b"".join(map(channel, range(MAX_CHANNELS)))
+        opened = open_description(envelope(b"\x08\x05" + channels, type_=25))
+        assert len(opened.channels) == MAX_CHANNELS
+        assert set(opened.channels.values()) == {"n" * MAX_NAME_LENGTH}
+        with pytest.raises(AnnouncementInvalidError, match="more than 1000 channels"):
+            open_description(envelope(b"\x08\x05" + channels + channel(-1 % 2**40), type_=25))

@@ -180,6 +180,22 @@ async def test_a_sent_link_and_the_description_get_their_clock_in_one_transactio
     assert reader.seen == {(None, 0), *((clock, clock) for clock in sent)}
 
 
+async def test_a_description_makes_the_channels_known(world: World) -> None:
+    member, uuid = await member_in(world), "7e6d0b4a-9bd1-4c5e-8d2f-0123456789ab"
+    told = description(1, channels={uuid: "", "no-uuid": "hidden"})
+    assert await member.receive_description(ID, told)
+    assert not await member.receive_description(ID, told)
+    assert [(one.chat_id, one.name) for one in await member.channels(ID)] == [(ID + uuid, "")]
+    named = description(1, channels={uuid: "gen\x1b[2Jeral\n"})
+    assert await member.receive_description(ID, named)
+    assert [one.name for one in await member.channels(ID)] == ["gen[2Jeral"]
+    for again in (told, named, description(1, channels={uuid: "renamed"}), description(1)):
+        assert not await member.receive_description(ID, again)
+    with pytest.raises(LinkRefusedError):
+        await member.receive_description(ID, description(1, NEW_KEY, {uuid[::-1]: "forged"}))
+    assert [one.name for one in await member.channels(ID)] == ["gen[2Jeral"]
+
+
 async def test_an_owner_describes_with_the_clock_of_its_newest_link(world: World) -> None:
     owner = await owner_in(world)
     (sent,) = (open_announcement(one.payload).announcement.clock for one in world.network.published)
