@@ -3,8 +3,8 @@
 What is sent has one form that all nodes read. What is read comes in several: keys in camelCase
 (nwaku) or snake_case (go-waku), base64 in either alphabet with or without padding, timestamps as
 numbers or as decimal strings, null or nothing for what is empty. Fields that nobody knows mean
-nothing. A message that cannot be read is left out, an answer that cannot be read is a
-``ValueError``, whose text is fit for people.
+nothing. A message that cannot be read is left out, an answer that cannot be read is an
+``UnreadableError``.
 """
 
 from __future__ import annotations
@@ -30,7 +30,10 @@ MAX_PAGE_SIZE: Final = 100
 _DECIMAL = re.compile(r"-?[0-9]{1,20}")
 _NO_TEXT = re.compile(r"[^\x20-\x7e\u00a0-\ud7ff\ue000-\ufffd]+")
 _MAX_TEXT: Final = 160
-_MULTIPLE_CHOICES: Final = 300
+
+
+class UnreadableError(ValueError):
+    """An answer is none, or says that it is none; the text tells why."""
 
 
 class StoreApi(Enum):
@@ -82,9 +85,9 @@ def parse(body: bytes) -> object:
     try:
         return json.loads(body)
     except RecursionError:
-        raise ValueError("it is nested absurdly deep") from None
+        raise UnreadableError("it is nested absurdly deep") from None
     except ValueError:
-        raise ValueError("it is no JSON, or cut off") from None
+        raise UnreadableError("it is no JSON, or cut off") from None
 
 
 def text(body: bytes) -> str:
@@ -117,7 +120,7 @@ def polled(body: bytes) -> list[object]:
     if answer is None:
         return []
     if not isinstance(answer, list):
-        raise ValueError("it is no list")
+        raise UnreadableError("it is no list")
     return answer
 
 
@@ -177,17 +180,17 @@ def store_query(
 def store_page(api: StoreApi, question: Question, body: bytes) -> Page:
     """The page in a store's answer, without what was not asked for.
 
-    Raises ``ValueError`` when it cannot be read, or says inside that it is none.
+    Raises ``UnreadableError`` when it cannot be read, or says inside that it is none.
     """
     answer = parse(body)
     if not isinstance(answer, dict):
-        raise ValueError("it is no object")
+        raise UnreadableError("it is no object")
     _check_status(answer)
     items = answer.get("messages")
     if items is None:
         items = []
     if not isinstance(items, list):
-        raise ValueError("its messages are no list")
+        raise UnreadableError("its messages are no list")
     if api is StoreApi.V3:
         items = [
             item.get("message")
@@ -209,12 +212,11 @@ def store_page(api: StoreApi, question: Question, body: bytes) -> Page:
 def _check_status(answer: dict[str, object]) -> None:
     """A 200 may carry another status inside."""
     status = _integer(_either(answer, "statusCode", "status_code"))
-    if status is not None and not 200 <= status < _MULTIPLE_CHOICES:  # noqa: PLR2004 - as in HTTP.
-        said = _either(answer, "statusDesc", "status_desc")
-        raise ValueError(f"it says {status} inside: {text(str(said).encode(errors='replace'))}")
-    said = _either(answer, "error_message", "errorMessage")
-    if said:
-        raise ValueError(f"it says: {text(str(said).encode(errors='replace'))}")
+    if status is not None and not 200 <= status < 300:  # noqa: PLR2004 - as in HTTP.
+        said = _said(_either(answer, "statusDesc", "status_desc"))
+        raise UnreadableError(f"it says {status} inside{said}")
+    if answer.get("error_message"):
+        raise UnreadableError(f"it is an error{_said(answer['error_message'])}")
 
 
 def _cursor_v3(said: object) -> Cursor | None:
@@ -222,7 +224,7 @@ def _cursor_v3(said: object) -> Cursor | None:
     if said in (None, "", "0x"):
         return None
     if not isinstance(said, str):
-        raise ValueError("its cursor is no text")
+        raise UnreadableError("its cursor is no text")
     cursor = said if said.startswith("0x") else _for_addresses(said)
     return Cursor(StoreApi.V3, (("cursor", cursor),))
 
@@ -232,11 +234,11 @@ def _cursor_v1(said: object) -> Cursor | None:
     if said in (None, "", {}):
         return None
     if not isinstance(said, dict):
-        raise ValueError("its cursor is no object")
+        raise UnreadableError("its cursor is no object")
     digest = said.get("digest")
     times = [_integer(said.get(name)) for name in ("senderTime", "storeTime")]
     if not isinstance(digest, str) or None in times:
-        raise ValueError("its cursor has not its form")
+        raise UnreadableError("its cursor has not its form")
     if not digest:
         return None
     sender_time, store_time = map(str, times)
@@ -252,6 +254,10 @@ def _cursor_v1(said: object) -> Cursor | None:
 
 def _for_addresses(base64: str) -> str:
     return base64.replace("+", "-").replace("/", "_")
+
+
+def _said(words: object) -> str:
+    return f": {text(words.encode(errors='replace'))}" if isinstance(words, str) else ""
 
 
 def _either(item: dict[str, object], camel: str, snake: str) -> object:

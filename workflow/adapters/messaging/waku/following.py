@@ -110,13 +110,16 @@ class Following:
                         await node.note_health()
                     is_behind = most >= BUSY_POLL
                     await self._clock.sleep(0.0 if is_behind else self._settings.poll_every)
-                if pause:
-                    raise MessagingError("it forgets at once who subscribes", place=node.address)
-                logger.info("the Waku node {} forgot that we had subscribed", node.address)
+                trouble = MessagingError("it forgets who has subscribed", place=node.address)
+            except MessagingError as error:
+                trouble = error
             except Exception as error:  # noqa: BLE001 - whatever it is, the node is met again.
-                if pause:
-                    node.fell_silent(_as_messaging_error(error, node))
-                    tried.set()
+                trouble = MessagingError(f"following it failed: {error!r}", place=node.address)
+            if pause:
+                node.fell_silent(trouble)
+                tried.set()
+            else:
+                logger.info("a Waku node is met anew: {}", trouble)
             await self._clock.sleep(pause)
             pause = min(max(FIRST_PAUSE, 2 * pause), LONGEST_PAUSE)
 
@@ -184,9 +187,3 @@ class Following:
 async def _all_set(events: Iterable[asyncio.Event]) -> None:
     for event in events:
         await event.wait()
-
-
-def _as_messaging_error(error: Exception, node: WakuNode) -> MessagingError:
-    if isinstance(error, MessagingError):
-        return error
-    return MessagingError(f"following it failed: {error!r}", place=node.address)

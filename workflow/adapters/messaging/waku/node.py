@@ -20,7 +20,13 @@ import httpx
 from loguru import logger
 
 from workflow.adapters.messaging.waku import dialects
-from workflow.adapters.messaging.waku.dialects import Cursor, Page, Question, StoreApi
+from workflow.adapters.messaging.waku.dialects import (
+    Cursor,
+    Page,
+    Question,
+    StoreApi,
+    UnreadableError,
+)
 from workflow.adapters.messaging.waku.settings import node_address
 from workflow.errors import MessagingError
 from workflow.ports.clock import Clock
@@ -36,7 +42,7 @@ LEAVE_WITHIN: Final = 3.0
 """Seconds that leaving may take, for a node that does not answer."""
 MAX_ANSWER: Final = 64 * 1024 * 1024
 """Bytes that are read of an answer."""
-QUESTIONS_AT_ONCE: Final = 2
+QUESTIONS_AT_ONCE: Final = 4
 """Pages that a node is asked for at the same time; more only make it refuse."""
 
 _VERSION_PATHS: Final = ("/version", "/debug/v1/version")
@@ -165,7 +171,7 @@ class WakuNode:
             return
         since = before.since if before.answers else self._clock.now()
         self._standing = NodeStanding(self.address, True, since, dialect, version, health)  # noqa: FBT003
-        logger.info("the Waku node {} answers: {} {}", self.address, dialect, version)
+        logger.info("the Waku node {} answers: {} {} {}", self.address, dialect, version, health)
 
     def fell_silent(self, trouble: MessagingError) -> None:
         """Note that it does not answer; it is logged once, whatever else comes of it."""
@@ -182,14 +188,17 @@ class WakuNode:
             return ""
         try:
             told = dialects.parse(answer.body or b"")
-        except ValueError:
+        except UnreadableError:
             return dialects.text(answer.body or b"")  # Older versions speak plainly.
         health = told.get("nodeHealth") if isinstance(told, dict) else None
         return dialects.text(health.encode(errors="replace")) if isinstance(health, str) else ""
 
     async def note_health(self) -> None:
-        """Ask for its health and keep the answer."""
-        self._standing = replace(self._standing, health=await self.health())
+        """Ask for its health and keep the answer; a change is logged."""
+        before, health = self._standing.health, await self.health()
+        self._standing = replace(self._standing, health=health)
+        if health != before:
+            logger.info("the Waku node {} says of itself: {}", self.address, health or "nothing")
 
     async def poll(self, pubsub_topic: str) -> list[object] | None:
         """What has come on a topic since the last poll, as JSON; None when it has forgotten us.
@@ -344,9 +353,9 @@ class WakuNode:
     def _read(self, read: Callable[[bytes], T], body: bytes) -> T:
         try:
             return read(body)
-        except ValueError as error:
+        except UnreadableError as error:
             raise self._error(
-                f"its answer cannot be read: {error}",
+                f"its answer is of no use: {error}",
                 "See that the address is that of a Waku node, and its version is of today.",
             ) from error
 
@@ -357,7 +366,7 @@ class WakuNode:
 def _who_says(body: bytes) -> tuple[Dialect, str]:
     try:
         told = dialects.parse(body)
-    except ValueError:
+    except UnreadableError:
         version = dialects.text(body)
         # Whatever else may answer here, a page for a browser is no version.
         return (Dialect.UNKNOWN, "") if "<" in version else (Dialect.NWAKU, version)

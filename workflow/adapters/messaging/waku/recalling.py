@@ -53,7 +53,10 @@ async def recall(
     """
     answers = {question: [_Answer(node, question, clock) for node in nodes] for question in asked}
     everything = [answer for several in answers.values() for answer in several]
-    latest, known = -1, set[bytes]()  # the hashes at the latest time, which the next page may repeat
+    latest, known = (
+        -1,
+        set[bytes](),
+    )  # the hashes at the latest time, which the next page may repeat
     while any(answer.goes_on or answer.page for answer in everything):
         async with asyncio.TaskGroup() as group:
             for answer in everything:
@@ -120,7 +123,7 @@ class _Answer:
             try:
                 return await self._node.page(self._question, self._cursor)
             except MessagingError:
-                if self._node.lacks_store:
+                if self._node.lacks_store or self._node.standing.answers is False:
                     raise
             await self._clock.sleep(pause)
         return await self._node.page(self._question, self._cursor)
