@@ -12,7 +12,7 @@ import httpx
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from tests.waku.nodes.exchange import Hangup, Receive, Scope, Send
+from tests.waku.nodes.exchange import HangupError, Receive, Scope, Send
 from tests.waku.nodes.node import WakuNode
 
 
@@ -22,7 +22,7 @@ class InProcess(httpx.AsyncBaseTransport):
     No time passes but that of the nodes' clock; httpx's own limits of time do not apply. A node
     that is down, or that nobody knows, is ``httpx.ConnectError``; a half answer is
     ``httpx.RemoteProtocolError``. Who uses ``node.app`` without this gets
-    ``ConnectionRefusedError`` and ``Hangup`` as they are.
+    ``ConnectionRefusedError`` and ``HangupError`` as they are.
     """
 
     def __init__(self, *nodes: WakuNode) -> None:
@@ -37,7 +37,7 @@ class InProcess(httpx.AsyncBaseTransport):
             return await node.handle_async_request(request)
         except ConnectionRefusedError as error:
             raise httpx.ConnectError(str(error), request=request) from error
-        except Hangup as error:
+        except HangupError as error:
             raise httpx.RemoteProtocolError(str(error), request=request) from error
 
 
@@ -59,7 +59,7 @@ async def served(node: WakuNode) -> AsyncIterator[str]:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await node.app(scope, receive, send)
-        except Hangup:
+        except HangupError:
             return  # uvicorn closes a connection whose answer is not complete
         except ConnectionRefusedError:  # went down while it answered
             start = {"type": "http.response.start", "status": 200}
