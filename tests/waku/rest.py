@@ -15,6 +15,7 @@ from tests.waku.nodes.node import Dialect, WakuNode
 from tests.waku.nodes.serving import InProcess
 from workflow.adapters.keys.memory import MemoryKeys
 from workflow.adapters.messaging.waku.messaging import WakuMessaging
+from workflow.adapters.messaging.waku.opening import nanoseconds
 from workflow.adapters.messaging.waku.settings import WakuSettings
 from workflow.ports.messaging import Received
 from workflow.testing import ManualClock
@@ -78,7 +79,7 @@ class Waku:
     def sealed(self, payload: bytes, channel: str = CHANNEL, at: float | None = None) -> WakuMessage:
         sign = partial(self._keys.sign, self._account)
         sealed = seal(chat_of(channel), payload, sign, self._keys.random)
-        return sealed.stamped(int((self.clock.now() if at is None else at) * 1e9))
+        return sealed.stamped(nanoseconds(self.clock.now() if at is None else at))
 
     def say(
         self,

@@ -220,6 +220,7 @@ async def test_half_and_cut_answers_lose_only_what_was_in_them(waku: Waku) -> No
     inbox, node = Inbox(), waku.node()
     since = waku.clock.now()
     messaging = await opened(waku, inbox, node)
+    await waku.clock.advance(0.5)
     for fault in ("short", "cut", "failing"):
         waku.say(fault.encode())
         setattr(node.faults, fault, 1)
@@ -266,6 +267,7 @@ async def test_what_cannot_be_opened_is_counted_once_and_never_logged(waku: Waku
     inbox, nodes = Inbox(), [waku.node(), waku.node()]
     with logged("DEBUG") as lines:
         messaging = await opened(waku, inbox, *nodes)
+        await waku.clock.advance(0.5)
         before = len(lines)
         ours = waku.sealed(b"hello")
         others = [

@@ -15,7 +15,7 @@ from loguru import logger
 
 from workflow.adapters.messaging.waku.following import Following
 from workflow.adapters.messaging.waku.node import MakeTransport, NodeStanding
-from workflow.adapters.messaging.waku.opening import NANOSECONDS, Opener
+from workflow.adapters.messaging.waku.opening import Opener, nanoseconds
 from workflow.adapters.messaging.waku.publishing import check_length, send
 from workflow.adapters.messaging.waku.recalling import questions, recall
 from workflow.adapters.messaging.waku.settings import WakuSettings
@@ -123,7 +123,7 @@ class WakuMessaging:
         sign = partial(self._keys.sign, self._account)
 
         def sealed() -> WakuMessage:
-            now = int(self._clock.now() * NANOSECONDS)
+            now = nanoseconds(self._clock.now())
             message = seal(chat, payload, sign, self._keys.random, installation).stamped(now)
             message.check(self._settings.limit)
             return message
@@ -150,8 +150,8 @@ class WakuMessaging:
         session = self._connected()
         now = self._clock.now()
         since = max(since, now - RETENTION)
-        # One second more: a moment is a float, and nanoseconds of today do not fit in one.
-        start, end = (int(since) - 1) * NANOSECONDS, int(now + AHEAD) * NANOSECONDS
+        # A little more: a moment is a float, and holds nanoseconds of today to some hundred.
+        start, end = nanoseconds(since) - 1_000, nanoseconds(now + AHEAD)
         topics = [content_topic(topic_of(channel)) for channel in channels]
         asked = questions(self._settings.pubsub_topics, topics, start, end)
         async for page in recall(session.those_that_answer(), asked, self._clock):
