@@ -55,6 +55,7 @@ class Waku:
         self.network = WakuNetwork(self.clock)
         self.nodes: list[WakuNode] = []
         self.requests: list[httpx.Request] = []
+        self.poll_every = 1.0
         self._keys = MemoryKeys()
         self._account = self._keys.create()
 
@@ -68,7 +69,12 @@ class Waku:
     ) -> WakuMessaging:
         urls = tuple(node if isinstance(node, str) else node.url for node in nodes)
         messaging = WakuMessaging(
-            WakuSettings(urls, confirm_after=confirm_after, **settings),  # type: ignore[arg-type]
+            WakuSettings(
+                urls,
+                poll_every=self.poll_every,
+                confirm_after=confirm_after,
+                **settings,  # type: ignore[arg-type]
+            ),
             self.clock,
             MemoryKeys(),
             transport=lambda _: Watched(InProcess(*self.nodes), self.requests),

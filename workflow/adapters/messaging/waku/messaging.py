@@ -116,7 +116,7 @@ class WakuMessaging:
         was not taken: not connected, no node takes it, or no store has it in the end. When no store
         can be asked, being taken has to do.
         """
-        nodes = self._connected().in_order()
+        session = self._connected()
         check_length(payload, self._settings.limit)
         chat = await self._opener.chat(channel)
         installation = self._installation if channel.endswith(_LINKS) else None
@@ -129,7 +129,9 @@ class WakuMessaging:
             return message
 
         topic, looks = self._settings.pubsub_topics[0], self._settings.confirm_after
-        is_confirmed = await send(nodes, topic, sealed, looks, self._clock)
+        is_confirmed = await send(session.in_order(), topic, sealed, looks, self._clock)
+        if looks and not is_confirmed and self._session is not session:
+            raise MessagingError("disconnected before a store was asked", place=self._places())
         if looks and not is_confirmed and not self._said_unconfirmed:
             logger.warning(
                 "messages are taken by the Waku nodes {}, and no store can tell whether they"
