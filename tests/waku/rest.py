@@ -82,7 +82,9 @@ class Waku:
         self.clock.watch(lambda: messaging.is_busy)
         return messaging
 
-    def sealed(self, payload: bytes, channel: str = CHANNEL, at: float | None = None) -> WakuMessage:
+    def sealed(
+        self, payload: bytes, channel: str = CHANNEL, at: float | None = None
+    ) -> WakuMessage:
         sign = partial(self._keys.sign, self._account)
         sealed = seal(chat_of(channel), payload, sign, self._keys.random)
         return sealed.stamped(nanoseconds(self.clock.now() if at is None else at))
@@ -129,9 +131,10 @@ def logged(level: str = "INFO") -> Iterator[list[str]]:
         logger.remove(sink)
 
 
-async def recall(messaging: WakuMessaging, since: float, *channels: str) -> list[list[bytes]]:
-    """The payloads of each page."""
+async def recall(messaging: WakuMessaging, since: float, *channels: str) -> list[bytes]:
+    """The payloads of all pages."""
     return [
-        [message.payload for message in page]
+        message.payload
         async for page in messaging.recalled(channels or (CHANNEL,), since)
+        for message in page
     ]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable
 
 import httpx
@@ -151,8 +152,6 @@ async def test_over_the_wire_a_closed_port_is_a_node_that_is_silent(
 
 @pytest.fixture
 def unused_port() -> int:
-    import socket
-
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port: int = taken.getsockname()[1]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Coroutine
+from itertools import pairwise
 from typing import Any, TypeVar
 
 import pytest
@@ -50,7 +51,11 @@ async def test_what_is_sent_is_where_a_store_keeps_it(waku: Waku, dialect: Diale
     await done(waku, messaging.publish(CHANNEL, b"a line"), LOOKS[0])
     (message,) = [kept.message for kept in elsewhere.memory.messages()]
     assert len(waku.asked("POST", "/relay/v1/messages/%2Fwaku%2F2%2Frs%2F16%2F32")) == 1
-    assert (message.version, message.meta, message.ephemeral) == (1, None, False) or message.meta == b""
+    assert (message.version, message.meta, message.ephemeral) == (
+        1,
+        None,
+        False,
+    ) or message.meta == b""
     assert message.timestamp == int(waku.clock.now() - 1) * 10**9
     await messaging.close()
 
@@ -113,7 +118,7 @@ async def test_what_no_store_has_in_the_end_was_not_sent(waku: Waku, dialect: Di
     assert node.url in str(raised.value)
     sent = [json.loads(request.content) for request in waku.asked("POST", "/messages")]
     assert len({message["payload"] for message in sent}) == 3
-    assert [b["timestamp"] - a["timestamp"] for a, b in zip(sent, sent[1:], strict=False)] == [
+    assert [b["timestamp"] - a["timestamp"] for a, b in pairwise(sent)] == [
         10 * 10**9
     ] * 2
     await messaging.close()
