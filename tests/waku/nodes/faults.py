@@ -56,6 +56,8 @@ class Faults:
     """How many more times each live message is queued."""
     swallows: bool = False
     """Publishes are answered as always, and the message is gone."""
+    unanswered: int = 0
+    """So many publishes more are relayed, and the connection ends without an answer."""
     failing: int = 0
     """So many requests more are answered with 500, and do nothing."""
     limited: int = 0
@@ -68,7 +70,7 @@ class Faults:
     huge: int = 64 * 1024 * 1024
     """Bytes."""
 
-    def strikes(self, count: Literal["failing", "limited", "short", "cut"]) -> bool:
+    def strikes(self, count: Literal["unanswered", "failing", "limited", "short", "cut"]) -> bool:
         left: int = getattr(self, count)
         setattr(self, count, max(left - 1, 0))
         return left > 0

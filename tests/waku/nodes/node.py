@@ -194,7 +194,7 @@ class WakuNode:
         return GoWakuQueues() if self.dialect is Dialect.GO_WAKU else NwakuQueues()
 
     async def _answer(self, request: Request) -> Answer:
-        """Raises ``ConnectionRefusedError`` while the node is down."""
+        """Raises ``ConnectionRefusedError`` while down, ``ConnectionResetError`` for no answer."""
         self._must_be_up()
         given = self._given(request)
         if self.faults.delay:
@@ -213,6 +213,9 @@ class WakuNode:
         if request.segments[0] == "store" and faults.strikes("limited"):
             return speaker.limited(request)
         given = speaker.answer(self, request)
+        is_published = request.method == "POST" and request.segments[2:3] == ("messages",)
+        if is_published and given.status == 200 and faults.strikes("unanswered"):
+            raise ConnectionResetError(f"{self.url} hangs up")
         if request.method == "GET" and request.segments[0] in {"relay", "store"}:
             return faults.distorted(given)
         return given

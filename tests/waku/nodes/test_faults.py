@@ -135,6 +135,15 @@ async def test_half_an_answer(
     assert await polled(client) == []
 
 
+async def test_a_publish_is_relayed_and_not_answered(
+    node: WakuNode, client: httpx.AsyncClient
+) -> None:
+    node.faults.unanswered = 1
+    with pytest.raises(httpx.RemoteProtocolError):
+        await client.post(messages_at(), json=said())
+    assert await polled(client) == [b"hello"]
+
+
 async def test_requests_fail_and_do_nothing(node: WakuNode, client: httpx.AsyncClient) -> None:
     node.faults.failing = 1
     answer = await client.post(messages_at(), json=said())

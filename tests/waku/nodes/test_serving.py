@@ -50,6 +50,10 @@ async def test_faults_on_a_port(network: WakuNetwork, node: WakuNode) -> None:
         node.faults.lie, node.faults.huge = Lie.HUGE, 1_000_000
         assert len((await client.get(messages_at())).content) == 1_000_000
         node.faults.lie = None
+        node.faults.unanswered = 1
+        with pytest.raises((httpx.ReadError, httpx.RemoteProtocolError)):
+            await client.post(messages_at(), json=said())
+        assert await polled(client) == [b"hello"]
         node.faults.is_down = True
         with pytest.raises((httpx.ReadError, httpx.RemoteProtocolError)):
             await client.get(messages_at())

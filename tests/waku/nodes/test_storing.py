@@ -226,6 +226,13 @@ class TestGoWaku:
         answer = await client.get(OLDER_STORE, params=asked)
         assert (answer.status_code, answer.json()["error_message"]) == (500, "invalid cursor")
 
+    async def test_a_range_includes_both_its_ends(
+        self, node: WakuNode, client: httpx.AsyncClient
+    ) -> None:
+        fill(node, range(5))
+        asked: dict[str, Any] = {**CRITERIA, "startTime": NOW + 1, "endTime": NOW + 3}
+        assert numbers((await client.get(OLDER_STORE, params=asked)).json()) == [1, 2, 3]
+
     async def test_a_message_keeps_no_meta(self, node: WakuNode, client: httpx.AsyncClient) -> None:
         node.memory.keep(SHARD, message(1, meta=b"\x01\x02"))
         (kept,) = (await client.get(OLDER_STORE, params=CRITERIA)).json()["messages"]
