@@ -118,9 +118,7 @@ async def test_what_no_store_has_in_the_end_was_not_sent(waku: Waku, dialect: Di
     assert node.url in str(raised.value)
     sent = [json.loads(request.content) for request in waku.asked("POST", "/messages")]
     assert len({message["payload"] for message in sent}) == 3
-    assert [b["timestamp"] - a["timestamp"] for a, b in pairwise(sent)] == [
-        10 * 10**9
-    ] * 2
+    assert [b["timestamp"] - a["timestamp"] for a, b in pairwise(sent)] == [10 * 10**9] * 2
     await messaging.close()
 
 

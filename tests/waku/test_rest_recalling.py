@@ -103,7 +103,9 @@ async def test_more_topics_than_one_question_takes_keep_the_order(waku: Waku) ->
         waku.say(b"%d" % number, channels[number * 7 % 12], at=start + number / 5)
     await waku.clock.advance(5)
     messaging = await opened(waku, node)
-    assert await recall(messaging, start, *channels, channels[0]) == [b"%d" % number for number in range(60)]
+    assert await recall(messaging, start, *channels, channels[0]) == [
+        b"%d" % number for number in range(60)
+    ]
     asked = [request.url.params["contentTopics"] for request in waku.asked("GET", "/store")]
     assert max(topics.count(",") + 1 for topics in asked) == dialects.MAX_CONTENT_TOPICS
     await messaging.close()
