@@ -20,7 +20,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 TEXT: Final = "text/plain"
 
 
-class Hangup(ConnectionError):
+class HangupError(ConnectionError):
     """The connection ends in the middle of an answer."""
 
 
@@ -56,7 +56,7 @@ def in_json(value: object) -> bytes:
 
 
 def application(answer: Callable[[Request], Awaitable[Answer]]) -> App:
-    """Raises what ``answer`` raises, and ``Hangup`` when part of a body is missing."""
+    """Raises what ``answer`` raises, and ``HangupError`` when part of a body is missing."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])
@@ -82,7 +82,7 @@ def application(answer: Callable[[Request], Awaitable[Answer]]) -> App:
         is_half = given.missing > 0
         await send({"type": "http.response.body", "body": given.body, "more_body": is_half})
         if is_half:
-            raise Hangup(f"{given.missing} bytes of the answer are missing")
+            raise HangupError(f"{given.missing} bytes of the answer are missing")
 
     return app
 
@@ -92,7 +92,7 @@ async def _body(receive: Receive) -> bytes:
     while True:
         message = await receive()
         if message["type"] != "http.request":
-            raise Hangup("the question was cut off")
+            raise HangupError("the question was cut off")
         body += message.get("body", b"")
         if not message.get("more_body", False):
             return bytes(body)

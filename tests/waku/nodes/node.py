@@ -19,12 +19,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import Enum
 from hashlib import sha256
-from typing import Final
+from typing import Final, Protocol
 
 from tests.waku.nodes import go_waku, nwaku
 from tests.waku.nodes.exchange import Answer, App, Request, application
 from tests.waku.nodes.faults import Faults
-from tests.waku.nodes.memory import Memory
+from tests.waku.nodes.memory import Memory, Page, Query
 from tests.waku.nodes.network import WakuNetwork
 from tests.waku.nodes.queues import GoWakuQueues, NwakuQueues, Queues
 from workflow.ports.messaging import RETENTION
@@ -37,6 +37,19 @@ STATUS_TOPICS: Final = ("/waku/2/rs/16/32", "/waku/2/rs/16/64")
 class Dialect(Enum):
     GO_WAKU = "go-waku"
     NWAKU = "nwaku"
+
+
+class Speaker(Protocol):
+    """A dialect, as a module speaks it."""
+
+    def answer(self, node: WakuNode, request: Request, /) -> Answer: ...
+
+    def failed(self) -> Answer: ...
+
+    def limited(self, request: Request, /) -> Answer: ...
+
+
+_SPEAKERS: Final[dict[Dialect, Speaker]] = {Dialect.GO_WAKU: go_waku, Dialect.NWAKU: nwaku}
 
 
 class WakuNode:
@@ -65,6 +78,8 @@ class WakuNode:
         self.store_peer = store_peer
         self.lost = 0
         """Messages that never came in because a subscription was full."""
+        self.answering = 0
+        """Requests that have done their work, and whose answers are delayed."""
         self._configured = tuple(topics)
         number = len(network.peers)
         self.url = f"http://node-{number}:8645"
@@ -81,11 +96,6 @@ class WakuNode:
     @property
     def is_reachable(self) -> bool:
         return not self.faults.is_down and not self.faults.is_apart
-
-    @property
-    def limit(self) -> int:
-        """The longest message it takes (bytes, encoded)."""
-        return go_waku.LIMIT if self.dialect is Dialect.GO_WAKU else nwaku.LIMIT
 
     def restart(self, *, loses_store: bool = False) -> None:
         """Forget the subscriptions made over REST, what waited, and what was seen.
@@ -157,6 +167,10 @@ class WakuNode:
         if self.is_reachable:
             self.network.publish(pubsub_topic, message)
 
+    def page(self, query: Query) -> Page:
+        """From its own store. Raises ``UnknownCursorError``."""
+        return self.faults.page(self.memory, query)
+
     def store_at(self, address: str) -> WakuNode | None:
         """The node to ask: the one named, or without a name the one it is configured with."""
         if not address:
@@ -180,13 +194,31 @@ class WakuNode:
         return GoWakuQueues() if self.dialect is Dialect.GO_WAKU else NwakuQueues()
 
     async def _answer(self, request: Request) -> Answer:
-        """Raises ``ConnectionRefusedError`` while the node is down."""
+        """Raises ``ConnectionRefusedError`` while down, ``ConnectionResetError`` for no answer."""
         self._must_be_up()
-        answer = (go_waku if self.dialect is Dialect.GO_WAKU else nwaku).answer(self, request)
+        given = self._given(request)
         if self.faults.delay:
-            await self.clock.sleep(self.faults.delay)
+            self.answering += 1
+            try:
+                await self.clock.sleep(self.faults.delay)
+            finally:
+                self.answering -= 1
             self._must_be_up()
-        return answer
+        return given
+
+    def _given(self, request: Request) -> Answer:
+        speaker, faults = _SPEAKERS[self.dialect], self.faults
+        if faults.strikes("failing"):
+            return speaker.failed()
+        if request.segments[0] == "store" and faults.strikes("limited"):
+            return speaker.limited(request)
+        given = speaker.answer(self, request)
+        is_published = request.method == "POST" and request.segments[2:3] == ("messages",)
+        if is_published and given.status == 200 and faults.strikes("unanswered"):
+            raise ConnectionResetError(f"{self.url} hangs up")
+        if request.method == "GET" and request.segments[0] in {"relay", "store"}:
+            return faults.distorted(given)
+        return given
 
     def _must_be_up(self) -> None:
         if self.faults.is_down:

@@ -53,29 +53,40 @@ def answer(node: WakuNode, request: Request) -> Answer:
         return text(400, str(refused))
 
 
+def failed() -> Answer:
+    return text(500, "")
+
+
+def limited(request: Request) -> Answer:
+    return text(429, "Request rate limit reached")
+
+
 def _answer(node: WakuNode, request: Request) -> Answer:
-    match request.method, request.segments:
-        case "POST", ("relay", "v1", "subscriptions"):
-            return _subscribe(node, request)
-        case "DELETE", ("relay", "v1", "subscriptions"):
-            return _unsubscribe(node, request)
-        case "GET", ("relay", "v1", "messages", topic):
-            return _poll(node, unquote(topic))
-        case "POST", ("relay", "v1", "messages", topic):
-            return _publish(node, unquote(topic), request)
-        case "OPTIONS", ("relay", "v1", "subscriptions") | ("relay", "v1", "messages", _):
-            return text(200, "OK")
-        case "GET", ("store", "v3", "messages"):
-            return _store(node, request)
-        case "GET", ("health",):
-            return _health(node)
-        case "GET", ("info",) | ("debug", "v1", "info"):
-            enr = "enr:-" + node.address.rpartition("/")[2]
-            return _json({"listenAddresses": [node.address], "enrUri": enr})
-        case "GET", ("version",) | ("debug", "v1", "version"):
-            return text(200, VERSION)
-        case _, (root, *_) if root in _NAMESPACES:
-            return text(404, f"/{root} endpoints are not available while initializing.", HTML)
+    match request.segments:
+        case ("relay", "v1", "subscriptions"):
+            endpoints = {"POST": _subscribe, "DELETE": _unsubscribe, "OPTIONS": _ok}
+        case ("relay", "v1", "messages", _):
+            endpoints = {"GET": _poll, "POST": _publish, "OPTIONS": _ok}
+        case ("store", "v3", "messages"):
+            endpoints = {"GET": _store}
+        case ("health",):
+            endpoints = {"GET": _health}
+        case ("info",) | ("debug", "v1", "info"):
+            endpoints = {"GET": _info}
+        case ("version",) | ("debug", "v1", "version"):
+            endpoints = {"GET": _version}
+        case _:
+            endpoints = {}
+    return endpoints.get(request.method, _nowhere)(node, request)
+
+
+def _ok(node: WakuNode, request: Request) -> Answer:
+    return text(200, "OK")
+
+
+def _nowhere(node: WakuNode, request: Request) -> Answer:
+    if (root := request.segments[0]) in _NAMESPACES:
+        return text(404, f"/{root} endpoints are not available while initializing.", HTML)
     return text(400, "Bad request initiated. Invalid path or method used.", HTML)
 
 
@@ -94,14 +105,15 @@ def _unsubscribe(node: WakuNode, request: Request) -> Answer:
     return text(200, "OK")
 
 
-def _poll(node: WakuNode, topic: str) -> Answer:
-    polled = node.poll(topic)
+def _poll(node: WakuNode, request: Request) -> Answer:
+    polled = node.poll(_topic(request))
     if polled is None:
         return text(404, "")
     return _json([{**_told(message), "proof": ""} for message in polled])
 
 
-def _publish(node: WakuNode, topic: str, request: Request) -> Answer:
+def _publish(node: WakuNode, request: Request) -> Answer:
+    topic = _topic(request)
     if not node.relays(topic):
         raise RefusedError(f"Failed to publish: Node not subscribed to topic: {topic}")
     message = _message(_decoded(request))
@@ -111,6 +123,10 @@ def _publish(node: WakuNode, topic: str, request: Request) -> Answer:
         raise RefusedError(f"Failed to publish: Message size exceeded maximum of {LIMIT} bytes")
     node.publish(topic, message)
     return text(200, "OK")
+
+
+def _topic(request: Request) -> str:
+    return unquote(request.segments[-1])
 
 
 def _shards(request: Request) -> list[str]:
@@ -190,7 +206,7 @@ def _store(node: WakuNode, request: Request) -> Answer:
     if query.after is not None and len(query.content_topics) > MOST_CONTENT_TOPICS:
         return text(500, f"{failed}INVALID_QUERY: too many content topics")
     try:
-        page = store.memory.page(query)
+        page = store.page(query)
     except UnknownCursorError:
         return text(500, f"{failed}DIRVER_ERROR: cursor not found")
     return _json(_told_page(page, includes_data=includes_data))
@@ -218,12 +234,12 @@ def _told_kept(kept: Kept, *, includes_data: bool) -> dict[str, object]:
 def _query(asked: dict[str, str]) -> Query:
     """A time of 0 or less counts as none; so does a page size of 0."""
     topics = asked.get("contentTopics", "")
-    times = [_number(asked, name, "time") for name in ("startTime", "endTime")]
     size = _number(asked, "pageSize", "page size")
     return Query(
         asked.get("pubsubTopic") or None,
         tuple(topics.split(",")) if topics else (),
-        *(time if time is not None and time > 0 else None for time in times),
+        _time(asked, "startTime"),
+        _time(asked, "endTime"),
         tuple(_hash(one) for one in asked.get("hashes", "").split(",") if one),
         _hash(asked["cursor"]) if asked.get("cursor") else None,
         limit=min(size, MOST_A_PAGE) if size else 20,
@@ -239,6 +255,11 @@ def _hash(said: str) -> bytes:
     if len(hash) != 32:
         raise RefusedError(f"waku message hash parsing error: invalid hash length: {len(hash)}")
     return hash
+
+
+def _time(asked: dict[str, str], name: str) -> int | None:
+    said = _number(asked, name, "time") or 0
+    return said if said > 0 else None
 
 
 def _number(asked: dict[str, str], name: str, what: str) -> int | None:
@@ -260,13 +281,22 @@ def _flag(asked: dict[str, str], name: str) -> bool:
 # ------------------------------------------------------------------------------------------ health
 
 
-def _health(node: WakuNode) -> Answer:
+def _health(node: WakuNode, request: Request) -> Answer:
     """200 whatever it says."""
     is_ready = node.is_reachable and not node.faults.is_unready
     relay = {"Relay": "READY"} if is_ready else {"Relay": "NOT_READY", "desc": "No peers"}
     store = {"Store": "READY" if node.has_store else "NOT_MOUNTED"}
     ready = "READY" if is_ready else "NOT_READY"
     return _json({"nodeHealth": ready, "protocolsHealth": [relay, store]})
+
+
+def _info(node: WakuNode, request: Request) -> Answer:
+    enr = "enr:-" + node.address.rpartition("/")[2]
+    return _json({"listenAddresses": [node.address], "enrUri": enr})
+
+
+def _version(node: WakuNode, request: Request) -> Answer:
+    return text(200, VERSION)
 
 
 def _json(value: object) -> Answer:

@@ -10,9 +10,8 @@ from typing import Final
 
 import httpx
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from tests.waku.nodes.exchange import Hangup, Receive, Scope, Send
+from tests.waku.nodes.exchange import HangupError, Receive, Scope, Send
 from tests.waku.nodes.node import WakuNode
 
 
@@ -20,9 +19,9 @@ class InProcess(httpx.AsyncBaseTransport):
     """For ``httpx.AsyncClient(transport=...)``: requests go to the node whose ``url`` they name.
 
     No time passes but that of the nodes' clock; httpx's own limits of time do not apply. A node
-    that is down, or that nobody knows, is ``httpx.ConnectError``; a half answer is
-    ``httpx.RemoteProtocolError``. Who uses ``node.app`` without this gets
-    ``ConnectionRefusedError`` and ``Hangup`` as they are.
+    that is down, or that nobody knows, is ``httpx.ConnectError``; no answer or half of one is
+    ``httpx.RemoteProtocolError``. Who uses ``node.app`` without this gets the ``ConnectionError``
+    of the node as it is.
     """
 
     def __init__(self, *nodes: WakuNode) -> None:
@@ -37,7 +36,7 @@ class InProcess(httpx.AsyncBaseTransport):
             return await node.handle_async_request(request)
         except ConnectionRefusedError as error:
             raise httpx.ConnectError(str(error), request=request) from error
-        except Hangup as error:
+        except (ConnectionResetError, HangupError) as error:
             raise httpx.RemoteProtocolError(str(error), request=request) from error
 
 
@@ -49,27 +48,20 @@ async def served(node: WakuNode) -> AsyncIterator[str]:
     ``httpx.RemoteProtocolError``); after the block they are refused (``httpx.ConnectError``).
     """
 
-    class Connection(H11Protocol):
-        def data_received(self, data: bytes) -> None:
-            if node.faults.is_down:
-                self.transport.abort()
-            else:
-                super().data_received(data)
-
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await node.app(scope, receive, send)
-        except Hangup:
+        except HangupError:
             return  # uvicorn closes a connection whose answer is not complete
-        except ConnectionRefusedError:  # went down while it answered
-            start = {"type": "http.response.start", "status": 200}
-            await send({**start, "headers": [(b"content-length", b"1")]})
+        except (ConnectionRefusedError, ConnectionResetError):
+            _break_off(server)
 
-    listening = socket.socket()
+    # Without the protocol's name asyncio leaves Nagle's algorithm on: 40 ms more for each answer.
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.bind(("127.0.0.1", 0))
     config = uvicorn.Config(
         app,
-        http=Connection,
+        http="h11",
         ws="none",
         lifespan="off",
         log_config=None,
@@ -92,11 +84,15 @@ async def _end(server: uvicorn.Server) -> None:
     """Break off what is open, slow answers too, and wait until all is closed."""
     for listener in server.servers:
         listener.close()
-    state = server.server_state
-    for connection in tuple(state.connections):
-        connection.transport.abort()
-    for task in tuple(state.tasks):
+    _break_off(server)
+    tasks = tuple(server.server_state.tasks)
+    for task in tasks:
         task.cancel()
-    await asyncio.gather(*state.tasks, return_exceptions=True)
+    await asyncio.gather(*tasks, return_exceptions=True)
     for listener in server.servers:
         await listener.wait_closed()
+
+
+def _break_off(server: uvicorn.Server) -> None:
+    for connection in tuple(server.server_state.connections):
+        connection.transport.abort()

@@ -9,11 +9,11 @@ forgets who has subscribed. So every promise of the port is kept by asking again
     following     nodes that are polled, and what they bring handed on
     publishing    a message sent until a store has it
     recalling     what stores remember, of several nodes and topics, in the order of time
-    opening       messages of the network -> messages of chats
     node          one node: HTTP, time-outs, whether it answers
+    opening       messages of the network -> messages of chats
     dialects      JSON of nodes <-> messages of the network, pure
     settings      which nodes and topics, and limits
 
-They import each other downwards only. All but the last three load httpx,
-which takes a while: whoever only checks settings imports those alone.
+They import each other downwards only. All but the last three load httpx, which takes a while:
+whoever only checks settings imports those alone.
 """

@@ -15,7 +15,7 @@ from loguru import logger
 
 from workflow.adapters.messaging.waku.following import Following
 from workflow.adapters.messaging.waku.node import MakeTransport, NodeStanding
-from workflow.adapters.messaging.waku.opening import NANOSECONDS, Opener
+from workflow.adapters.messaging.waku.opening import Opener, nanoseconds
 from workflow.adapters.messaging.waku.publishing import check_length, send
 from workflow.adapters.messaging.waku.recalling import questions, recall
 from workflow.adapters.messaging.waku.settings import WakuSettings
@@ -116,20 +116,22 @@ class WakuMessaging:
         was not taken: not connected, no node takes it, or no store has it in the end. When no store
         can be asked, being taken has to do.
         """
-        nodes = self._connected().in_order()
+        session = self._connected()
         check_length(payload, self._settings.limit)
         chat = await self._opener.chat(channel)
         installation = self._installation if channel.endswith(_LINKS) else None
         sign = partial(self._keys.sign, self._account)
 
         def sealed() -> WakuMessage:
-            now = int(self._clock.now() * NANOSECONDS)
+            now = nanoseconds(self._clock.now())
             message = seal(chat, payload, sign, self._keys.random, installation).stamped(now)
             message.check(self._settings.limit)
             return message
 
         topic, looks = self._settings.pubsub_topics[0], self._settings.confirm_after
-        is_confirmed = await send(nodes, topic, sealed, looks, self._clock)
+        is_confirmed = await send(session.in_order(), topic, sealed, looks, self._clock)
+        if looks and not is_confirmed and self._session is not session:
+            raise MessagingError("disconnected before a store was asked", place=self._places())
         if looks and not is_confirmed and not self._said_unconfirmed:
             logger.warning(
                 "messages are taken by the Waku nodes {}, and no store can tell whether they"
@@ -150,8 +152,8 @@ class WakuMessaging:
         session = self._connected()
         now = self._clock.now()
         since = max(since, now - RETENTION)
-        # One second more: a moment is a float, and nanoseconds of today do not fit in one.
-        start, end = (int(since) - 1) * NANOSECONDS, int(now + AHEAD) * NANOSECONDS
+        # A little more: a moment is a float, and holds nanoseconds of today to some hundred.
+        start, end = nanoseconds(since) - 1_000, nanoseconds(now + AHEAD)
         topics = [content_topic(topic_of(channel)) for channel in channels]
         asked = questions(self._settings.pubsub_topics, topics, start, end)
         async for page in recall(session.those_that_answer(), asked, self._clock):

@@ -24,6 +24,11 @@ REMEMBERED: Final = 32_768
 NANOSECONDS: Final = 1_000_000_000
 
 
+def nanoseconds(moment: float) -> int:
+    """A moment of the clock (seconds) as the network has it, without the error of a product."""
+    return int(moment) * NANOSECONDS + round(moment % 1 * NANOSECONDS)
+
+
 class Found(NamedTuple):
     """A message of the network, the pubsub topic that it came on, and its hash (32 bytes)."""
 

@@ -1,0 +1,362 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
+
+import httpx
+import pytest
+
+from tests.waku.nodes.faults import Lie
+from tests.waku.nodes.node import Dialect, WakuNode
+from tests.waku.rest import CHANNEL, COMMUNITY, Inbox, Waku, chat_of, recall
+from workflow.adapters.keys.memory import MemoryKeys
+from workflow.adapters.messaging.waku import dialects, recalling
+from workflow.adapters.messaging.waku import node as node_module
+from workflow.adapters.messaging.waku.messaging import WakuMessaging
+from workflow.adapters.messaging.waku.settings import WakuSettings
+from workflow.errors import MessagingError
+from workflow.ports.messaging import RETENTION, Received
+from workflow.waku.chats import NON_PROTECTED_PUBSUB_TOPIC, Chat
+
+BOTH = pytest.mark.parametrize("dialect", list(Dialect), ids=lambda dialect: dialect.value)
+DAY = 86_400.0
+
+
+@pytest.fixture
+def waku(monkeypatch: pytest.MonkeyPatch) -> Waku:
+    monkeypatch.setattr(Chat, "of", chat_of)
+    monkeypatch.setattr(dialects, "MAX_PAGE_SIZE", 10)
+    waku = Waku()
+    waku.poll_every = 20.0  # What is delivered is not what this is about.
+    return waku
+
+
+async def opened(waku: Waku, *nodes: WakuNode | str) -> WakuMessaging:
+    messaging = waku.adapter(*nodes)
+    await messaging.open(Inbox())
+    return messaging
+
+
+async def patiently(waku: Waku, messaging: WakuMessaging, since: float) -> list[bytes]:
+    """What is recalled while time goes on."""
+    task = asyncio.ensure_future(recall(messaging, since))
+    for _ in range(60):
+        if task.done():
+            break
+        await waku.clock.advance(5)
+    return await task
+
+
+@BOTH
+async def test_all_pages_come_in_the_order_of_time(waku: Waku, dialect: Dialect) -> None:
+    start, node = waku.clock.now(), waku.node(dialect)
+    channels = [CHANNEL, COMMUNITY]
+    expected = []
+    for number in range(45):
+        topic = NON_PROTECTED_PUBSUB_TOPIC if number % 7 == 0 else "/waku/2/rs/16/32"
+        waku.say(b"%d" % number, channels[number % 2], at=start + number / 10, topic=topic)
+        expected.append(b"%d" % number)
+    await waku.clock.advance(5)
+    messaging = await opened(waku, node)
+    pages = [page async for page in messaging.recalled(channels, start)]
+    assert len(pages) > 3
+    for earlier, later in pairwise(pages):
+        assert earlier[-1].at <= later[0].at
+    assert [message.payload for page in pages for message in page] == expected
+    assert {message.channel for page in pages for message in page} == set(channels)
+    assert [message.payload async for message in messaging.stored(CHANNEL, start + 4.0)] == [
+        payload for payload in expected[40:] if int(payload) % 2 == 0
+    ]
+    await messaging.close()
+
+
+@BOTH
+async def test_whoever_stops_anywhere_goes_on_from_there(waku: Waku, dialect: Dialect) -> None:
+    start, nodes = waku.clock.now(), [waku.node(dialect), waku.node(dialect)]
+    for number in range(60):
+        nodes[number % 2].faults.is_apart = number % 3 == 0
+        # Many of one moment, so that pages end in the middle of it.
+        waku.say(b"%d" % number, at=start + number // 15)
+    messaging = await opened(waku, *nodes)
+    had: list[Received] = []
+    since = start
+    while True:
+        async for page in messaging.recalled([CHANNEL], since):
+            new = [message for message in page if message not in had]
+            if new:
+                break
+        else:
+            break
+        had += new
+        since = page[-1].at
+    assert {message.payload for message in had} == {b"%d" % number for number in range(60)}
+    await messaging.close()
+
+
+async def test_more_topics_than_one_question_takes_keep_the_order(waku: Waku) -> None:
+    start, node = waku.clock.now(), waku.node(Dialect.NWAKU)
+    channels = [f"{COMMUNITY}{number:04x}" for number in range(12)]
+    for number in range(60):
+        waku.say(b"%d" % number, channels[number * 7 % 12], at=start + number / 5)
+    await waku.clock.advance(5)
+    messaging = await opened(waku, node)
+    assert await recall(messaging, start, *channels, channels[0]) == [
+        b"%d" % number for number in range(60)
+    ]
+    asked = [request.url.params["contentTopics"] for request in waku.asked("GET", "/store")]
+    assert max(topics.count(",") + 1 for topics in asked) == dialects.MAX_CONTENT_TOPICS
+    await messaging.close()
+
+
+@BOTH
+async def test_nodes_complete_each_other(waku: Waku, dialect: Dialect) -> None:
+    start = waku.clock.now()
+    nodes = [waku.node(dialect), waku.node(Dialect.GO_WAKU), waku.node(Dialect.NWAKU)]
+    for number in range(30):
+        for index, node in enumerate(nodes):
+            node.faults.is_apart = number % 3 != index and number % 5 != 0
+        waku.say(b"%d" % number, at=start + number / 10)
+    messaging = await opened(waku, *nodes)
+    assert await recall(messaging, start) == [b"%d" % number for number in range(30)]
+    await messaging.close()
+
+
+@pytest.mark.parametrize("fault", ["is_down", "is_store_down", "delay", "lie"])
+@BOTH
+async def test_one_node_that_answers_is_enough(waku: Waku, dialect: Dialect, fault: str) -> None:
+    start, good, bad = waku.clock.now(), waku.node(dialect), waku.node(dialect)
+    for number in range(25):
+        waku.say(b"%d" % number, at=start + number / 10)
+    messaging = await opened(waku, bad, good)
+    await waku.clock.advance(2)
+    value = {"delay": 3600.0, "lie": Lie.NO_JSON}.get(fault, True)
+    setattr(bad.faults, fault, value)
+    assert await patiently(waku, messaging, start) == [b"%d" % number for number in range(25)]
+    bad.faults.delay = 0.0
+    await waku.clock.advance(60)
+    await messaging.close()
+
+
+@BOTH
+async def test_pages_until_a_failure_hold(waku: Waku, dialect: Dialect) -> None:
+    start, node = waku.clock.now(), waku.node(dialect)
+    for number in range(25):
+        waku.say(b"%d" % number, at=start + number / 10)
+    messaging = await opened(waku, node)
+    pages = messaging.recalled([CHANNEL], start)
+    first = await anext(pages)
+    assert [message.payload for message in first] == [b"%d" % number for number in range(10)]
+    node.faults.is_store_down = True
+    last = asyncio.ensure_future(anext(pages))
+    await waku.clock.advance(sum(recalling.ASK_AGAIN_AFTER))
+    with pytest.raises(MessagingError, match="not known completely") as raised:
+        await last
+    assert node.url in str(raised.value)
+    await messaging.close()
+
+
+@pytest.mark.parametrize("fault", ["limited", "failing", "short", "cut"])
+@BOTH
+async def test_what_passes_is_asked_again(waku: Waku, dialect: Dialect, fault: str) -> None:
+    start, node = waku.clock.now(), waku.node(dialect)
+    messaging = await opened(waku, node)
+    await waku.clock.advance(0.5)
+    for number in range(25):
+        waku.say(b"%d" % number, at=start + number / 100)
+    setattr(node.faults, fault, 3)
+    assert await patiently(waku, messaging, start) == [b"%d" % number for number in range(25)]
+    await messaging.close()
+
+
+async def test_a_node_that_passes_on_store_questions_is_asked_as_it_likes(waku: Waku) -> None:
+    """go-waku has the older store itself, and the newer one when it knows a node that has it."""
+    start, nwaku = waku.clock.now(), waku.node(Dialect.NWAKU)
+    node = waku.node(Dialect.GO_WAKU, has_store=False, store_peer=nwaku)
+    for number in range(25):
+        waku.say(b"%d" % number, at=start + number / 100)
+    messaging = await opened(waku, node)
+    assert await recall(messaging, start) == [b"%d" % number for number in range(25)]
+    assert not waku.asked("GET", "/store/v1")
+    await messaging.close()
+
+
+async def test_which_store_a_node_has_is_remembered(waku: Waku) -> None:
+    start, node = waku.clock.now(), waku.node(Dialect.GO_WAKU)
+    waku.say(b"one")
+    messaging = await opened(waku, node)
+    for _ in range(3):
+        assert await recall(messaging, start) == [b"one"]
+    # One question for each pubsub topic, and both at once the first time.
+    assert len(waku.asked("GET", "/store/v3")) == 2
+    assert len(waku.asked("GET", "/store/v1")) == 6
+    await messaging.close()
+
+
+@BOTH
+async def test_a_node_without_store_is_told_at_once(waku: Waku, dialect: Dialect) -> None:
+    node = waku.node(dialect, has_store=False)
+    messaging = await opened(waku, node)
+    with pytest.raises(MessagingError, match="not known completely") as raised:
+        await patiently(waku, messaging, waku.clock.now())
+    assert "has a store" in raised.value.advice
+    await messaging.close()
+
+
+async def test_an_empty_memory_and_no_channels_are_answers(waku: Waku) -> None:
+    messaging = await opened(waku, waku.node())
+    assert await recall(messaging, 0.0) == []
+    assert [page async for page in messaging.recalled([], 0.0)] == []
+    await messaging.close()
+
+
+async def test_nobody_is_asked_for_more_than_the_network_remembers(waku: Waku) -> None:
+    messaging = await opened(waku, waku.node())
+    await recall(messaging, 0.0)
+    starts = {int(r.url.params["startTime"]) for r in waku.asked("GET", "/store")}
+    assert starts == {int(waku.clock.now() - RETENTION) * 10**9 - 1_000}
+    await messaging.close()
+
+
+async def test_what_has_no_time_or_one_far_ahead_is_left_out(waku: Waku) -> None:
+    start, node = waku.clock.now(), waku.node(Dialect.GO_WAKU)
+    for number in range(15):
+        untimed = replace(waku.sealed(b"%d" % number), timestamp=None)
+        waku.network.publish("/waku/2/rs/16/32", untimed)
+    waku.say(b"of tomorrow", at=start + DAY)
+    waku.say(b"of now")
+    messaging = await opened(waku, node)
+    assert await recall(messaging, start) == [b"of now"]
+    await messaging.close()
+
+
+# -------------------------------------------------------------------------------- rogue answers
+
+
+@pytest.mark.parametrize(
+    "lie", [Lie.SAME_CURSOR, Lie.REFUSED_INSIDE, Lie.WRONG_SHAPE, Lie.NO_JSON, Lie.HUGE]
+)
+@BOTH
+async def test_a_rogue_store_is_an_error(
+    waku: Waku, dialect: Dialect, lie: Lie, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(node_module, "MAX_ANSWER", 1_000_000)
+    start, node = waku.clock.now(), waku.node(dialect)
+    for number in range(25):
+        waku.say(b"%d" % number, at=start + number / 10)
+    messaging = await opened(waku, node)
+    node.faults.lie, node.faults.huge = lie, 1_000_001
+    with pytest.raises(MessagingError) as raised:
+        await patiently(waku, messaging, start)
+    assert node.url in str(raised.value)
+    node.faults.lie = None
+    await messaging.close()
+
+
+@pytest.mark.parametrize("lie", [Lie.OTHER_TOPIC, Lie.WRONG_TYPES])
+async def test_what_does_not_belong_to_the_question_is_left_out(waku: Waku, lie: Lie) -> None:
+    start, node = waku.clock.now(), waku.node(Dialect.NWAKU)
+    waku.say(b"one")
+    messaging = await opened(waku, node)
+    node.faults.lie = lie
+    assert await recall(messaging, start) == []
+    node.faults.lie = Lie.OTHER_HASH  # Computed here: what is said of it means nothing.
+    assert await recall(messaging, start) == [b"one"]
+    await messaging.close()
+
+
+Answer = Callable[[httpx.Request], dict[str, object]]
+
+
+async def scripted(waku: Waku, answer: Answer) -> WakuMessaging:
+    """A store that answers as no node of ours would; its relay has nothing."""
+
+    async def handle(request: httpx.Request) -> httpx.Response:
+        if request.url.path.startswith("/store/v3"):
+            return httpx.Response(200, content=json.dumps(answer(request)).encode())
+        return httpx.Response(200, content=b"null")
+
+    messaging = WakuMessaging(
+        WakuSettings(("http://scripted",)),
+        waku.clock,
+        MemoryKeys(),
+        transport=lambda _: httpx.MockTransport(handle),
+    )
+    waku.clock.watch(lambda: messaging.is_busy)
+    await messaging.open(Inbox())
+    return messaging
+
+
+def item(waku: Waku, payload: bytes, at: float) -> dict[str, object]:
+    message = json.loads(dialects.relay_body(waku.sealed(payload, at=at)))
+    return {"message": message, "pubsubTopic": "/waku/2/rs/16/32"}
+
+
+async def test_pages_in_no_order_are_an_error(waku: Waku) -> None:
+    start = waku.clock.now()
+    pages: dict[str | None, dict[str, object]] = {
+        None: {"messages": [item(waku, b"1", start + 1)], "paginationCursor": "0x01"},
+        "0x01": {"messages": [item(waku, b"0", start)]},
+    }
+    messaging = await scripted(waku, lambda request: pages[request.url.params.get("cursor")])
+    with pytest.raises(MessagingError, match="order of time"):
+        await recall(messaging, start)
+    await messaging.close()
+
+
+async def test_within_a_page_any_order_will_do_and_repeats_are_one(waku: Waku) -> None:
+    start = waku.clock.now()
+    later, early = item(waku, b"1", start + 1), item(waku, b"0", start)
+    pages: dict[str | None, dict[str, object]] = {
+        None: {"messages": [later, early, later], "paginationCursor": "0x01"},
+        "0x01": {"messages": [later, item(waku, b"2", start + 1)]},
+    }
+    messaging = await scripted(waku, lambda request: pages[request.url.params.get("cursor")])
+    assert await recall(messaging, start) == [b"0", b"1", b"2"]
+    await messaging.close()
+
+
+async def test_pages_without_end_and_content_end(
+    waku: Waku, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recalling, "IDLE_PAGES", 20)
+    numbers = iter(range(10**6))
+    messaging = await scripted(waku, lambda _: {"paginationCursor": f"0x{next(numbers):064x}"})
+    with pytest.raises(MessagingError, match="nothing on them"):
+        await recall(messaging, waku.clock.now())
+    await messaging.close()
+
+
+async def test_pages_that_are_too_long_are_asked_for_in_parts(
+    waku: Waku, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start, node = waku.clock.now(), waku.node(Dialect.NWAKU)
+    for number in range(16):
+        waku.say(b"%d" % number + bytes(20_000), at=start + number / 10)
+    messaging = await opened(waku, node)
+    monkeypatch.setattr(node_module, "MAX_ANSWER", 200_000)
+    payloads = await recall(messaging, start)
+    assert [payload.rstrip(b"\0") or b"0" for payload in payloads] == [
+        (b"%d" % number).rstrip(b"\0") for number in range(16)
+    ]
+    monkeypatch.setattr(node_module, "MAX_ANSWER", 20_000)
+    with pytest.raises(MessagingError, match="longer than"):
+        await patiently(waku, messaging, start)
+    monkeypatch.undo()
+    await messaging.close()
+
+
+async def test_closing_ends_a_question(waku: Waku) -> None:
+    start, node = waku.clock.now(), waku.node()
+    for number in range(25):
+        waku.say(b"%d" % number, at=start + number / 10)
+    messaging = await opened(waku, node)
+    pages = messaging.recalled([CHANNEL], start)
+    await anext(pages)
+    await messaging.close()
+    rest = asyncio.ensure_future(anext(pages))
+    await waku.clock.advance(sum(recalling.ASK_AGAIN_AFTER))
+    with pytest.raises(MessagingError, match="disconnected"):
+        await rest
