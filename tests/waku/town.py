@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,11 +21,10 @@ from workflow.adapters.messaging.waku.messaging import WakuMessaging
 from workflow.adapters.messaging.waku.settings import WakuSettings
 from workflow.archive.message import ArchivedMessage
 from workflow.assembly import open_node
-from workflow.coverage import Coverage
 from workflow.errors import JournalClosedError
 from workflow.node import Node
-from workflow.stored import Pages
-from workflow.waku.chats import DEFAULT_PUBSUB_TOPIC, Chat
+from workflow.ports.records import Channel
+from workflow.waku.chats import DEFAULT_PUBSUB_TOPIC, Chat, topic_of
 from workflow.waku.sealing import seal
 
 START: Final = 1_704_067_200.0
@@ -101,7 +101,7 @@ class Town:
         owner = await self.open("owner", *nodes, **ports)
         await owner.enable()
         await owner.create_community("town", private_key=KEY)
-        await owner.add_channel(ID, channel())
+        await owner.add_channel(ID, Channel(topic_of(GENERAL), GENERAL, "general"))
         return owner
 
     async def member(self, *nodes: WakuNode, **ports: Any) -> Node:
@@ -115,17 +115,10 @@ class Town:
         """Somebody says something; returns the message's hash."""
         if channel not in self._chats:
             self._chats[channel] = Chat.of(channel)
-        sign = lambda digest: self._author.sign_recoverable(digest, hasher=None)  # noqa: E731
+        sign = partial(self._author.sign_recoverable, hasher=None)
         sealed = seal(self._chats[channel], text.encode(), sign, self._random.randbytes)
         message = sealed.stamped(int((self.clock.now() - ago) * 1e9))
         return self.network.publish(DEFAULT_PUBSUB_TOPIC, message)
-
-
-def channel() -> Any:
-    from workflow.ports.records import Channel
-    from workflow.waku.chats import topic_of
-
-    return Channel(topic_of(GENERAL), GENERAL, "general")
 
 
 async def said(node: Node) -> dict[bytes, bool]:
@@ -138,9 +131,7 @@ async def said(node: Node) -> dict[bytes, bool]:
 
 async def texts(node: Node) -> list[str]:
     """What was said, as a node has it."""
-    return [ArchivedMessage.decode(one.encoded or b"").payload.decode() for one in await node.messages(ID)]
-
-
-async def verified(node: Node) -> Coverage:
-    """What ``verify`` would say."""
-    return await node.verify(ID)
+    return [
+        ArchivedMessage.decode(one.encoded or b"").payload.decode()
+        for one in await node.messages(ID)
+    ]

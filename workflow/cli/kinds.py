@@ -178,19 +178,17 @@ def _peers(value: object) -> tuple[str, ...]:
 
 
 def _waku_nodes(value: object) -> tuple[str, ...]:
-    from workflow.adapters.messaging.waku.settings import node_address  # noqa: PLC0415
+    from workflow.adapters.messaging.waku.settings import WakuSettings  # noqa: PLC0415
 
-    for one in _texts(value):
-        node_address(one)
-    return _texts(value)
+    nodes = _texts(value)
+    return WakuSettings(nodes).nodes if nodes else ()
 
 
 def _pubsub_topics(value: object) -> tuple[str, ...]:
-    from workflow.adapters.messaging.waku.settings import check_topic  # noqa: PLC0415
+    from workflow.adapters.messaging.waku.settings import WakuSettings  # noqa: PLC0415
 
-    for one in _texts(value):
-        check_topic(one)
-    return _texts(value)
+    topics = _texts(value)
+    return WakuSettings(("http://localhost",), topics).pubsub_topics if topics else ()
 
 
 def _passed_through(value: object) -> Mapping[str, bool | int | str]:
