@@ -30,6 +30,7 @@ MAX_PAGE_SIZE: Final = 100
 _DECIMAL = re.compile(r"-?[0-9]{1,20}")
 _NO_TEXT = re.compile(r"[^\x20-\x7e\u00a0-\ud7ff\ue000-\ufffd]+")
 _MAX_TEXT: Final = 160
+_READ_OF_TEXT: Final = 1_000  # bytes, of which that becomes
 
 
 class UnreadableError(ValueError):
@@ -92,7 +93,7 @@ def parse(body: bytes) -> object:
 
 def text(body: bytes) -> str:
     """What an answer says to people: a stranger's words, on one line and shortened."""
-    said = " ".join(_NO_TEXT.sub(" ", body.decode(errors="replace")).split())
+    said = " ".join(_NO_TEXT.sub(" ", body[:_READ_OF_TEXT].decode(errors="replace")).split())
     return said if len(said) <= _MAX_TEXT else f"{said[: _MAX_TEXT - 1]}…"
 
 

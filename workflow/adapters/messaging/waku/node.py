@@ -97,6 +97,13 @@ class _Answer(NamedTuple):
         return f"{self.status}: {said}" if said else str(self.status)
 
 
+class _Refusal(NamedTuple):
+    """Why there is no page, and whether it is for good."""
+
+    trouble: MessagingError
+    is_final: bool
+
+
 async def in_time(clock: Clock, seconds: float, work: Coroutine[Any, Any, T]) -> T:
     """What the work comes to; ``TimeoutError`` when the clock is faster."""
     task = asyncio.ensure_future(work)
@@ -170,7 +177,9 @@ class WakuNode:
         if before.answers and (dialect, version) == (before.dialect, before.version):
             return
         since = before.since if before.answers else self._clock.now()
-        self._standing = NodeStanding(self.address, True, since, dialect, version, health)  # noqa: FBT003
+        self._standing = NodeStanding(
+            self.address, answers=True, since=since, dialect=dialect, version=version, health=health
+        )
         logger.info("the Waku node {} answers: {} {} {}", self.address, dialect, version, health)
 
     def fell_silent(self, trouble: MessagingError) -> None:
@@ -248,11 +257,15 @@ class WakuNode:
     async def page(self, question: Question, cursor: Cursor | None = None) -> Page:
         """The first page of the answer, or the one at ``cursor``."""
         async with self._slots:
-            if cursor is not None:
-                return self._of_page(await self._ask(cursor.api, question, cursor))
-            return await self._first_page(question)
+            if cursor is None:
+                answer = await self._first_page(question)
+            else:
+                answer = await self._ask(cursor.api, question, cursor)
+        if isinstance(answer, _Refusal):
+            raise answer.trouble
+        return answer
 
-    async def _first_page(self, question: Question) -> Page:
+    async def _first_page(self, question: Question) -> Page | _Refusal:
         """From whichever store it has; which one that is, is remembered."""
         refusals = []
         for api in sorted(StoreApi, key=lambda api: api is not self._store):
@@ -261,13 +274,12 @@ class WakuNode:
                 self._store, self._lacks_store = api, False
                 return answer
             refusals.append(answer)
-        self._lacks_store = all(is_final for _, is_final in refusals)
-        raise min(refusals, key=lambda refusal: refusal[1])[0]
+        self._lacks_store = all(refusal.is_final for refusal in refusals)
+        return min(refusals, key=lambda refusal: refusal.is_final)
 
     async def _ask(
         self, api: StoreApi, question: Question, cursor: Cursor | None
-    ) -> Page | tuple[MessagingError, bool]:
-        """A page; or the refusal, and whether it is for good."""
+    ) -> Page | _Refusal:
         page_size = dialects.MAX_PAGE_SIZE
         answer = await self._send("GET", dialects.store_query(api, question, cursor, page_size))
         while answer.is_success and answer.body is None and page_size > 1:
@@ -278,18 +290,14 @@ class WakuNode:
                 f"it does not tell what was missed ({answer})",
                 "See that the node has a store, or peers that have one.",
             )
-            return trouble, answer.is_final
+            return _Refusal(trouble, answer.is_final)
         if answer.body is None:
-            return self._error(f"a stored message is longer than {MAX_ANSWER} bytes"), False
+            trouble = self._error(f"a stored message is longer than {MAX_ANSWER} bytes")
+            return _Refusal(trouble, is_final=False)
         try:
             return self._read(lambda body: dialects.store_page(api, question, body), answer.body)
         except MessagingError as error:
-            return error, False
-
-    def _of_page(self, answer: Page | tuple[MessagingError, bool]) -> Page:
-        if isinstance(answer, Page):
-            return answer
-        raise answer[0]
+            return _Refusal(error, is_final=False)
 
     # ----------------------------------------------------------------------------------- asking
 
