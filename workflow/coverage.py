@@ -161,7 +161,7 @@ class _Known:
     archives: list[ArchiveState]
     tallies: list[Tally]
     channels: dict[bytes, Channel]
-    heard: dict[str, float]
+    heard: dict[str, dict[str, float]]
     gaps: list[Gap]
     keys: list[RatchetKey]
     reasons: dict[str, str]
@@ -238,7 +238,8 @@ class _Known:
             return
         over = int(tools.clock.now() - tools.grace)
         begun = window_containing(over, self.community.anchor, self.community.interval).start
-        for chat, until in self.heard.items():
+        for chat, sources in self.heard.items():
+            until = max(sources.values())
             if chat in chats and until < begun:
                 yield Unheard(chats[chat], until, begun, NOT_TOLD)
 

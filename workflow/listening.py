@@ -1,12 +1,14 @@
 """What is said in a community's chats: taken as it comes, and asked for, as not all of it comes.
 
 A network of chats may lose what it delivers, and so may its nodes when they end. One question
-finds all that can be missed, whatever the reason: what does the network remember of a chat since
-the moment until which it was heard completely? That moment is a row. It moves with every page of an
-answer, after the page's messages are committed, so a crash asks a page anew and loses nothing. The
-question is put when a node starts, every minute while it runs, and again when an answer failed.
+finds all that can be missed, whatever the reason: what do you remember of a chat since the moment
+until which you told it? That moment is a row for each of those who remember, because each knows
+what it heard itself: what only one of them knows comes when that one answers again. It moves with
+every page of an answer, after the page's messages are committed, so a crash asks a page anew and
+loses nothing. The question is put when a node starts, every minute while it runs, and again when it
+failed; one who answers is enough to go on.
 
-What the network has forgotten before it was asked is a row as well: a gap, which ``verify`` names.
+What all have forgotten before they were asked is a row as well: a gap, which ``verify`` names.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import aclosing
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 from loguru import logger
 
@@ -23,7 +25,7 @@ from states import COMMUNITY
 from workflow.actions.tools import Tools, channel_of
 from workflow.archive.message import ArchivedMessage
 from workflow.engine.engine import Engine
-from workflow.errors import JournalClosedError, UnknownInstanceError
+from workflow.errors import JournalClosedError, MessagingError, UnknownInstanceError
 from workflow.ports.messaging import RETENTION, ChatMessaging, Received, Receiver
 from workflow.ports.records import Channel, Gap
 from workflow.ports.work import Transaction
@@ -118,37 +120,52 @@ class Listening:
             return
         now = self._tools.clock.now()
         questions = await self._engine.run(lambda tx: self._questions(tx, communities, now))
-        for chats in questions.values():
-            for one in chats:
-                await self._messaging.subscribe(one.chat)
-        for since, chats in sorted(questions.items(), reverse=True):
-            recalled = self._messaging.recalled([one.chat for one in chats], since - OVERLAP)
-            async with aclosing(recalled) as pages:
-                async for page in pages:
-                    await asyncio.gather(*map(self._receive, page))
-                    await self._set_heard(chats, max(since, min(page[-1].at, now)))
-            await self._set_heard(chats, now)
+        for chat in {one.chat for chats in questions.values() for one in chats}:
+            await self._messaging.subscribe(chat)
+        failed: dict[str, MessagingError] = {}
+        # What was heard last is asked for first: it is little.
+        for (since, source), chats in sorted(questions.items(), reverse=True):
+            if source not in failed:
+                try:
+                    await self._ask_for(chats, source, since, now)
+                except MessagingError as error:
+                    failed[source] = error
+        if failed and len(failed) == len(self._messaging.sources):
+            raise next(iter(failed.values()))
+
+    async def _ask_for(self, chats: Sequence[Heard], source: str, since: float, now: float) -> None:
+        messaging = cast("ChatMessaging", self._messaging)
+        ids = [one.chat for one in chats]
+        async with aclosing(messaging.recalled(ids, since - OVERLAP, source)) as pages:
+            async for page in pages:
+                await asyncio.gather(*map(self._receive, page))
+                await self._set_heard(chats, source, max(since, min(page[-1].at, now)))
+        await self._set_heard(chats, source, now)
 
     def _questions(
         self, tx: Transaction, communities: Sequence[str], now: float
-    ) -> dict[float, list[Heard]]:
-        """By the moment since which to ask, the chats to ask for.
+    ) -> dict[tuple[float, str], list[Heard]]:
+        """By the moment since which to ask, and whom, the chats to ask for.
 
-        What the network does not remember any more becomes a gap.
+        What nobody remembers any more becomes a gap.
         """
         store, oldest = self._tools.store, now - RETENTION
-        questions: defaultdict[float, list[Heard]] = defaultdict(list)
+        sources = cast("ChatMessaging", self._messaging).sources
+        questions: defaultdict[tuple[float, str], list[Heard]] = defaultdict(list)
         for community in communities:
             heard = store.heard(tx, community)
             newest = store.newest_times(tx, community, oldest)
             for one in self._chats(tx, community):
-                since = heard.get(one.chat, newest.get(topic_of(one.chat), oldest))
-                if since > now:  # Heard while the clock was wrong: nobody knows until when.
-                    since = oldest
-                elif since < oldest:
-                    store.add_gap(tx, community, Gap(one.chat, since, oldest))
-                    store.set_heard(tx, [one], oldest)
-                questions[max(since, oldest)].append(one)
+                told = heard.get(one.chat, {})
+                until = max(told.values(), default=oldest)
+                if until < oldest:
+                    store.add_gap(tx, community, Gap(one.chat, until, oldest))
+                first = oldest if told else newest.get(topic_of(one.chat), oldest)
+                for source in sources:
+                    since = told.get(source, first)
+                    # Told while the clock was wrong: nobody knows until when.
+                    since = max(since, oldest) if since <= now else oldest
+                    questions[since, source].append(one)
         return questions
 
     def _chats(self, tx: Transaction, community: str) -> list[Heard]:
@@ -157,8 +174,8 @@ class Listening:
         ids = [*told, universal_chat_id(community), channel_of(community), community]
         return [Heard(community, chat) for chat in dict.fromkeys(ids)]
 
-    async def _set_heard(self, chats: Sequence[Heard], until: float) -> None:
-        await self._engine.run(lambda tx: self._tools.store.set_heard(tx, chats, until))
+    async def _set_heard(self, chats: Sequence[Heard], source: str, until: float) -> None:
+        await self._engine.run(lambda tx: self._tools.store.set_heard(tx, chats, source, until))
 
     async def _fall_behind(self, communities: Sequence[str]) -> None:
         """Let archives wait, for a while, until these are caught up again."""

@@ -117,6 +117,7 @@ async def test_what_is_archived_is_what_the_network_held(town: Town) -> None:
             await months.pass_by(part)
     months.mend()
     await months.pass_by(DAY, with_faults=False)
+    await town.clock.advance(12 * HOUR)
     await owner.archive_now(ID, with_open_window=True)
     await town.clock.advance(2 * HOUR)
     kept = {hash: at for hash, at in months.kept.items() if at >= began}

@@ -81,11 +81,13 @@ class Store(Protocol):
     ) -> None:
         """Something is missed again; of who was caught up in this run, archives wait until then."""
 
-    def heard(self, tx: Transaction, community: str) -> dict[str, float]:
-        """Until when (seconds, UTC epoch) each chat was heard completely, by its id."""
+    def heard(self, tx: Transaction, community: str) -> dict[str, dict[str, float]]:
+        """By a chat's id and a source, until when (seconds, UTC epoch) that has told all of it."""
 
-    def set_heard(self, tx: Transaction, chats: Iterable[tuple[str, str]], until: float) -> None:
-        """These chats (a community's id, and the chat's) were heard completely until then."""
+    def set_heard(
+        self, tx: Transaction, chats: Iterable[tuple[str, str]], source: str, until: float
+    ) -> None:
+        """A source has told all of these chats (a community's id, and the chat's) until then."""
 
     def gaps(self, tx: Transaction, community: str) -> list[Gap]:
         """What nobody can tell any more, oldest first."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Final, cast
 
@@ -10,8 +11,8 @@ from workflow.ports.records import Gap
 from workflow.ports.work import Transaction
 
 SET_HEARD: Final = (  # Not for a community that was removed meanwhile.
-    "INSERT INTO heard SELECT id, ?2, ?3 FROM community WHERE id = ?1"
-    " ON CONFLICT (community, chat) DO UPDATE SET until = excluded.until"
+    "INSERT INTO heard SELECT id, ?2, ?3, ?4 FROM community WHERE id = ?1"
+    " ON CONFLICT (community, chat, source) DO UPDATE SET until = excluded.until"
 )
 NEWEST_TIMES: Final = (
     "SELECT topic, max(time) FROM message"
@@ -32,14 +33,19 @@ class SqliteHeard:
             (deadline, run, json.dumps(communities)),
         )
 
-    def heard(self, tx: Transaction, community: str) -> dict[str, float]:
-        """Until when (seconds, UTC epoch) each chat was heard completely, by its id."""
-        rows = tx.execute("SELECT chat, until FROM heard WHERE community = ?", (community,))
-        return dict(cast("Iterable[tuple[str, float]]", rows))
+    def heard(self, tx: Transaction, community: str) -> dict[str, dict[str, float]]:
+        """By a chat's id and a source, until when (seconds, UTC epoch) that has told all of it."""
+        rows = tx.execute("SELECT chat, source, until FROM heard WHERE community = ?", (community,))
+        heard: defaultdict[str, dict[str, float]] = defaultdict(dict)
+        for chat, source, until in cast("Iterable[tuple[str, str, float]]", rows):
+            heard[chat][source] = until
+        return heard
 
-    def set_heard(self, tx: Transaction, chats: Iterable[tuple[str, str]], until: float) -> None:
-        """These chats (a community's id, and the chat's) were heard completely until then."""
-        tx.executemany(SET_HEARD, ((community, chat, until) for community, chat in chats))
+    def set_heard(
+        self, tx: Transaction, chats: Iterable[tuple[str, str]], source: str, until: float
+    ) -> None:
+        """A source has told all of these chats (a community's id, and the chat's) until then."""
+        tx.executemany(SET_HEARD, ((community, chat, source, until) for community, chat in chats))
 
     def gaps(self, tx: Transaction, community: str) -> list[Gap]:
         """What nobody can tell any more, oldest first."""

@@ -174,13 +174,14 @@ STORE: Final = (
         "store",
         3,
         (
-            # Until when a chat of the network was heard completely.
+            # Until when one of those who remember has told all that it knows of a chat.
             """
             CREATE TABLE heard (
                 community TEXT NOT NULL REFERENCES community (id),
                 chat      TEXT NOT NULL,
+                source    TEXT NOT NULL,
                 until     REAL NOT NULL,
-                PRIMARY KEY (community, chat)
+                PRIMARY KEY (community, chat, source)
             ) WITHOUT ROWID
             """,
             # What the network had forgotten when it was asked.
