@@ -90,7 +90,7 @@ class ChatMessaging(Messaging, Protocol):
     ) -> AsyncGenerator[list[Received], None]:
         """What a source remembers of these channels since this moment (seconds, UTC epoch).
 
-        Without a source, what any of them does. Page by page and the oldest first: whoever has taken a page has all until its last ``at``.
-        Raises ``MessagingError`` when the question could not be answered completely; the pages
-        until then hold.
+        Without a source, what any of them does. Page by page and the oldest first: whoever has
+        taken a page has all until its last ``at``. Raises ``MessagingError`` when the question
+        could not be answered completely; the pages until then hold.
         """
