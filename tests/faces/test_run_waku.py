@@ -77,12 +77,12 @@ async def test_what_strangers_say_reaches_the_member_as_archives(tmp_path: Path)
     network, general = WakuNetwork(SystemClock()), Chat.of(id + UUID)
     go_waku, nwaku = WakuNode(network, Dialect.GO_WAKU), WakuNode(network, Dialect.NWAKU)
     nwaku.faults.is_down = True
-    started = []
+    started: list[Started] = []
     async with served(go_waku) as first, served(nwaku) as second:
         secret = second.replace("//", "//me:hush@")
         try:
-            for one, url in ((owner, first), (member, secret)):
-                started.append(one.start("run", "--waku", url))
+            for line, url in ((owner, first), (member, secret)):
+                started.append(line.start("run", "--waku", url))
             owns, joined = started
             say(network, general, "before the owner listens")
             await says(owns, f"Messages go by Waku: {first}.\nIts nodes see topics and times")
