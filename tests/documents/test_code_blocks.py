@@ -36,6 +36,7 @@ ELSEWHERE: Final = {
 PROMPTED: Final = re.compile(r"^\$ ((?:.*\\\n)*.*)$", re.MULTILINE)
 MARKED: Final = {
     "docs/clients.md": {"the programs are other people's; tests/clients runs them"},
+    "docs/waku.md": {"they take a Waku node; tests/faces runs them with one"},
 }
 """All blocks that are marked as not run, by page: here the exceptions are seen."""
 UNMARKED: Final = {

@@ -361,6 +361,16 @@ def test_the_example_on_the_page_is_valid(person: Person, tmp_path: Path) -> Non
     read_settings(tmp_path).settings()
 
 
+def test_what_the_page_on_operating_says_of_waku_is_valid(person: Person, tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "operating.md").read_text("utf-8")
+    lines = page.split("## A Waku node")[1].split("```toml\n")[1].split("```")[0].splitlines()
+    others = [line.partition("waku = ")[2] for line in lines if line.startswith("# further")]
+    topics = [line.removeprefix("# ") for line in lines if line.startswith("# pubsub_topics")]
+    for text in (lines[0], f"waku = {others[0]}", f"{lines[0]}\n{topics[0]}"):
+        write(tmp_path / "settings.toml", text)
+        assert read_settings(tmp_path).waku
+
+
 def test_the_page_is_written_by_its_module(tmp_path: Path) -> None:
     subprocess.run(
         [sys.executable, "-m", "workflow.cli.settings_page", str(tmp_path / "page.md")],
