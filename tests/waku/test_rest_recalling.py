@@ -127,6 +127,7 @@ async def test_nodes_complete_each_other(waku: Waku, dialect: Dialect) -> None:
 @pytest.mark.parametrize("fault", ["is_down", "is_store_down", "delay", "lie"])
 @BOTH
 async def test_one_node_that_answers_is_enough(waku: Waku, dialect: Dialect, fault: str) -> None:
+    waku.poll_every = 1.0
     start, good, bad = waku.clock.now(), waku.node(dialect), waku.node(dialect)
     for number in range(25):
         waku.say(b"%d" % number, at=start + number / 10)
@@ -134,7 +135,10 @@ async def test_one_node_that_answers_is_enough(waku: Waku, dialect: Dialect, fau
     await waku.clock.advance(2)
     value = {"delay": 3600.0, "lie": Lie.NO_JSON}.get(fault, True)
     setattr(bad.faults, fault, value)
+    asked_at = waku.clock.now()
     assert await patiently(waku, messaging, start) == [b"%d" % number for number in range(25)]
+    # Who is known to be silent is not asked again and again.
+    assert waku.clock.now() - asked_at < 4 * node_module.ANSWER_WITHIN
     bad.faults.delay = 0.0
     await waku.clock.advance(60)
     await messaging.close()
@@ -195,8 +199,35 @@ async def test_which_store_a_node_has_is_remembered(waku: Waku) -> None:
     await messaging.close()
 
 
+async def test_which_store_a_node_has_is_found_out_anew_when_it_was_away(waku: Waku) -> None:
+    start, nwaku = waku.clock.now(), waku.node(Dialect.NWAKU)
+    node = waku.node(Dialect.GO_WAKU, store_peer=nwaku)
+    waku.say(b"one")
+    nwaku.faults.is_down = True
+    messaging = await opened(waku, node)
+    assert await recall(messaging, start) == [b"one"]
+    node.faults.is_down = True
+    await waku.clock.advance(100)
+    nwaku.faults.is_down = node.faults.is_down = False
+    await waku.clock.advance(60)
+    waku.requests.clear()
+    assert await recall(messaging, start) == [b"one"]
+    assert len(waku.asked("GET", "/store/v3")) == 2
+    assert not waku.asked("GET", "/store/v1")
+    await messaging.close()
+
+
+async def test_a_store_that_is_missing_for_good_is_not_asked_for_again(waku: Waku) -> None:
+    messaging = await scripted(waku, None)
+    began = waku.clock.now()
+    with pytest.raises(MessagingError, match="404"):
+        await recall(messaging, began)
+    assert waku.clock.now() == began
+    await messaging.close()
+
+
 @BOTH
-async def test_a_node_without_store_is_told_at_once(waku: Waku, dialect: Dialect) -> None:
+async def test_a_node_without_store_says_so(waku: Waku, dialect: Dialect) -> None:
     node = waku.node(dialect, has_store=False)
     messaging = await opened(waku, node)
     with pytest.raises(MessagingError, match="not known completely") as raised:
@@ -217,6 +248,17 @@ async def test_nobody_is_asked_for_more_than_the_network_remembers(waku: Waku) -
     await recall(messaging, 0.0)
     starts = {int(r.url.params["startTime"]) for r in waku.asked("GET", "/store")}
     assert starts == {int(waku.clock.now() - RETENTION) * 10**9 - 1_000}
+    await messaging.close()
+
+
+async def test_what_is_a_little_earlier_is_left_out(waku: Waku) -> None:
+    start, node = waku.clock.now(), waku.node(Dialect.GO_WAKU)
+    for earlier in (500, 0):
+        timestamp = int(start) * 10**9 - earlier
+        message = replace(waku.sealed(b"%d" % earlier), timestamp=timestamp)
+        waku.network.publish("/waku/2/rs/16/32", message)
+    messaging = await opened(waku, node)
+    assert await recall(messaging, start) == [b"0"]
     await messaging.close()
 
 
@@ -270,11 +312,13 @@ async def test_what_does_not_belong_to_the_question_is_left_out(waku: Waku, lie:
 Answer = Callable[[httpx.Request], dict[str, object]]
 
 
-async def scripted(waku: Waku, answer: Answer) -> WakuMessaging:
-    """A store that answers as no node of ours would; its relay has nothing."""
+async def scripted(waku: Waku, answer: Answer | None) -> WakuMessaging:
+    """A store that answers as no node of ours would, or none; its relay has nothing."""
 
     async def handle(request: httpx.Request) -> httpx.Response:
-        if request.url.path.startswith("/store/v3"):
+        if request.url.path.startswith("/store"):
+            if answer is None or "v1" in request.url.path:
+                return httpx.Response(404)
             return httpx.Response(200, content=json.dumps(answer(request)).encode())
         return httpx.Response(200, content=b"null")
 
@@ -318,12 +362,24 @@ async def test_within_a_page_any_order_will_do_and_repeats_are_one(waku: Waku) -
     await messaging.close()
 
 
+async def test_pages_that_go_in_a_circle_are_an_error(waku: Waku) -> None:
+    messaging = await scripted(waku, lambda _: {"paginationCursor": "0x01"})
+    with pytest.raises(MessagingError, match="in a circle"):
+        await recall(messaging, waku.clock.now())
+    await messaging.close()
+
+
+@pytest.mark.parametrize("count", [0, 1])
 async def test_pages_without_end_and_content_end(
-    waku: Waku, monkeypatch: pytest.MonkeyPatch
+    waku: Waku, count: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(recalling, "IDLE_PAGES", 20)
-    numbers = iter(range(10**6))
-    messaging = await scripted(waku, lambda _: {"paginationCursor": f"0x{next(numbers):064x}"})
+    told = item(waku, b"again", waku.clock.now())["message"]
+    numbers, repeated = iter(range(200)), [{"message": told}] * count
+    messaging = await scripted(
+        waku,
+        lambda _: {"messages": repeated, "paginationCursor": f"0x{next(numbers):064x}"},
+    )
     with pytest.raises(MessagingError, match="nothing on them"):
         await recall(messaging, waku.clock.now())
     await messaging.close()
