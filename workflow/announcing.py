@@ -20,6 +20,7 @@ from workflow.actions.receive_link import (
 from workflow.actions.tools import Tools
 from workflow.archive.announcement import (
     Announcement,
+    describe,
     from_line,
     open_announcement,
     open_description,
@@ -121,16 +122,34 @@ class Announcing(Library):
         return await self._received(response.community, response.announcement, writes)
 
     async def receive_description(self, id: str, message: bytes) -> bool:
-        """Keep what a CommunityDescription (type 25, wrapped or not) says of the newest link.
+        """Keep what a CommunityDescription (type 25, wrapped or not) says of links and channels.
 
-        Links older than that are refused from now on; the one that it speaks of is not. True when
-        it says something new. Raises ``AnnouncementInvalidError``, ``UnknownCommunityError``, and
-        ``LinkRefusedError`` unless the community's control key signed it, or its clock is ahead.
+        Links older than the newest one are refused from now on; the one that it speaks of is not.
+        Channels that are not known are added. True when it says something new. Raises
+        ``AnnouncementInvalidError``, ``UnknownCommunityError``, and ``LinkRefusedError`` unless the
+        community's control key signed it, or its clock is ahead.
         """
         await self._known(id)
         async with self._links.counted(id):
             opened = open_description(message)
             return await self.engine.run(ReceiveDescription(self._tools, id, opened))
+
+    async def describe(self, id: str, description: bytes, *, publish: bool = True) -> bytes:
+        """The community's description with the clock of the newest link in it, signed and sent.
+
+        ``description`` is what the owner's application has: a CommunityDescription, signed or not.
+        Its own clock is the application's to raise. Returns the signed message. Raises
+        ``AnnouncementInvalidError``, ``UnknownCommunityError``, ``KeyFileError`` without the
+        community's key, and ``MessagingError``.
+        """
+        known, clock = await self.engine.run(
+            lambda tx: (self._store.community(tx, id), self._store.description_clock(tx, id))
+        )
+        sign = partial(self._tools.keys.sign, known.control_key)
+        message = describe(description, clock, sign)
+        if publish:
+            await self._tools.messaging.publish(known.id, message)
+        return message
 
     async def _received(self, id: str, link: Announcement, writes: Writes) -> ReceivedLink:
         received = partial(ReceivedLink, id, link.clock, link.locator)

@@ -105,7 +105,7 @@ def open_node(
     node = Node(
         engine,
         tools,
-        Links(engine, tools, held.run),
+        Links(engine, tools, held.run, timing.catch_up),
         device=device,
         catch_up=timing.catch_up,
         close=held.close,

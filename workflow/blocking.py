@@ -225,6 +225,7 @@ class BlockingNode:
     receive_announcement = _verb(Node.receive_announcement)
     follow_unsigned = _verb(Node.follow_unsigned)
     magnet_for = _verb(Node.magnet_for)
+    describe = _verb(Node.describe)
     receive_join_response = _verb(Node.receive_join_response)
     receive_description = _verb(Node.receive_description)
 

@@ -23,7 +23,8 @@ from workflow.engine.inbox import Command
 from workflow.engine.rows import Outcome
 from workflow.errors import NameTakenError, UnknownEventError
 from workflow.node import REANNOUNCE_AFTER, Node
-from workflow.ports.records import Choice
+from workflow.ports.records import Channel, Choice
+from workflow.waku.chats import topic_of
 
 Arguments = Mapping[str, Any]
 Verb = Callable[[Node, str, Arguments], Awaitable[Mapping[str, Any]]]
@@ -95,6 +96,12 @@ async def _join(node: Node, id: str, given: Arguments) -> Arguments:
     await node.enable()
     await node.join(id, given.get("name", ""))
     return {"id": id}
+
+
+async def _channel(node: Node, id: str, given: Arguments) -> Arguments:
+    chat = id + given["uuid"]
+    await node.add_channel(id, Channel(topic_of(chat), chat, given["name"]))
+    return {"chat_id": chat}
 
 
 async def _choose(node: Node, id: str, given: Arguments) -> Arguments:
@@ -180,6 +187,7 @@ VERBS: Final[Mapping[str, Verb]] = {
     "claim": _claim,
     "key_saved": _key_saved,
     "join": _join,
+    "channel": _channel,
     "choose": _choose,
     "remove": _remove,
     "archive": _archive,

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from states.archive_import import State
 from states.community import is_control_node
@@ -34,11 +34,16 @@ from workflow.ports.records import (
     Channel,
     Choice,
     Community,
+    Gap,
     Generation,
     StoredMessage,
     Tally,
 )
 from workflow.ports.work import Progress, Transaction
+from workflow.waku.chats import topic_of, universal_chat_id
+
+FORGOTTEN: Final = "the network had forgotten it when it was asked"
+NOT_TOLD: Final = "the network has not told it yet"
 
 Run = Callable[[Callable[[Transaction], Any]], Any]
 """Runs a query in a transaction and returns its result."""
@@ -76,6 +81,19 @@ class Week:
 
 
 @dataclass(frozen=True, slots=True)
+class Unheard:
+    """A stretch of time (seconds, UTC epoch) of a channel that the network has not told, and why.
+
+    Whether anything was said then nobody knows.
+    """
+
+    channel: Channel
+    since: float
+    until: float
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Problem:
     """Something that is not as it should be: where, and what."""
 
@@ -91,17 +109,18 @@ class Coverage:
     choice: Choice = ALL
     weeks: list[Week] = field(default_factory=list)
     cells: list[Cell] = field(default_factory=list)
+    unheard: list[Unheard] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     bytes_read: int = 0
 
     @property
     def is_complete(self) -> bool:
-        """Nothing that was chosen is missing, and nothing is damaged.
+        """Nothing that was chosen is missing, nothing unheard, and nothing is damaged.
 
         Messages of a week that is not over yet miss nothing.
         """
         whys = [week.why for week in self.weeks] + [cell.why for cell in self.cells]
-        return not self.problems and not any(whys)
+        return not self.problems and not self.unheard and not any(whys)
 
 
 def examine(tools: Tools, run: Run, community: str, progress: Progress = no_progress) -> Coverage:
@@ -110,6 +129,7 @@ def examine(tools: Tools, run: Run, community: str, progress: Progress = no_prog
     coverage = Coverage(known.community, known.choice)
     coverage.weeks = list(known.weeks())
     coverage.cells = list(known.cells(tools))
+    coverage.unheard = sorted(known.unheard(tools), key=lambda one: (one.since, one.until))
     if known.generation is not None:
         content = tools.folder.content_of(known.generation)
         coverage.problems += _check_bytes(known, content, coverage, progress)
@@ -141,6 +161,8 @@ class _Known:
     archives: list[ArchiveState]
     tallies: list[Tally]
     channels: dict[bytes, Channel]
+    heard: dict[str, dict[str, float]]
+    gaps: list[Gap]
     keys: list[RatchetKey]
     reasons: dict[str, str]
     is_control_node: bool
@@ -156,7 +178,9 @@ class _Known:
             store.generation(tx, id),
             archives,
             store.tallies(tx, id),
-            {one.topic: one for one in reversed(store.channels(tx, id))},
+            _by_topic(store.channels(tx, id)),
+            store.heard(tx, id),
+            store.gaps(tx, id),
             store.ratchet_keys(tx, id),
             {
                 one.instance: _reason(tx, one.instance)
@@ -201,6 +225,23 @@ class _Known:
                 why = f"{loose} are in no archive of this week"
             channel = self.channels.get(tally.topic, Channel(tally.topic))
             yield Cell(window, channel, tally.stored, tally.archived, tally.let_go, why)
+
+    def unheard(self, tools: Tools) -> Iterator[Unheard]:
+        """What the network of chats has not told of weeks that are over."""
+        chats = {one.chat_id: one for one in self.channels.values() if one.chat_id}
+        universal = universal_chat_id(self.community.id)
+        chats.setdefault(universal, Channel(topic_of(universal), universal))
+        for gap in self.gaps:
+            if gap.chat in chats:
+                yield Unheard(chats[gap.chat], gap.since, gap.until, FORGOTTEN)
+        if self.community.anchor is None:
+            return
+        over = int(tools.clock.now() - tools.grace)
+        begun = window_containing(over, self.community.anchor, self.community.interval).start
+        for chat, sources in self.heard.items():
+            until = max(sources.values())
+            if chat in chats and until < begun:
+                yield Unheard(chats[chat], until, begun, NOT_TOLD)
 
     def _why(self, one: ArchiveState) -> str:
         if _is_imported(one):
@@ -283,6 +324,12 @@ def _is_covered(archives: list[ArchiveState], window: Window) -> bool:
 
 def _is_imported(one: ArchiveState) -> bool:
     return one.is_here and one.state in ("", State.IMPORTED.name)
+
+
+def _by_topic(channels: list[Channel]) -> dict[bytes, Channel]:
+    """The first channel of each topic; what has a name before what is only known as a topic."""
+    named_first = sorted(channels, key=lambda one: not one.name)
+    return {one.topic: one for one in reversed(named_first)}
 
 
 def _reason(tx: Transaction, instance: str) -> str:

@@ -6,7 +6,8 @@ command find each other's keys and, on one machine, each other.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from workflow.adapters.carrier.bittorrent.settings import Settings
     from workflow.adapters.keys.files import KeyFiles
     from workflow.adapters.messaging.local import LocalMessaging
+    from workflow.adapters.messaging.waku.messaging import WakuMessaging
     from workflow.ports.clock import Clock
 
 KEYS: Final = "keys"
@@ -49,6 +51,23 @@ def local_messages(clock: Clock, folder: Path | None = None) -> LocalMessaging:
     from workflow.adapters.messaging.local import LocalMessaging  # noqa: PLC0415 - not for all.
 
     return LocalMessaging(folder or meeting_folder(), clock)
+
+
+def waku_messages(
+    clock: Clock, nodes: Sequence[str], pubsub_topics: Sequence[str] = ()
+) -> WakuMessaging:
+    """Messages on Waku, through these nodes (URLs of their REST interfaces).
+
+    Without topics, on those of Status. Raises ``ConfigurationError``.
+    """
+    from workflow.adapters.keys.memory import MemoryKeys  # noqa: PLC0415 - all for Waku alone.
+    from workflow.adapters.messaging.waku.messaging import WakuMessaging  # noqa: PLC0415
+    from workflow.adapters.messaging.waku.settings import WakuSettings  # noqa: PLC0415
+
+    settings = WakuSettings(nodes=tuple(nodes))
+    if pubsub_topics:
+        settings = replace(settings, pubsub_topics=tuple(pubsub_topics))
+    return WakuMessaging(settings, clock, MemoryKeys())
 
 
 def key_files(data_dir: Path, passphrase: Callable[[], bytes] | None = None) -> KeyFiles:

@@ -12,8 +12,7 @@ from typing import Any
 from states import ARCHIVE_IMPORT, COMMUNITY, archive_import
 from workflow.actions.tools import Tools
 from workflow.adopting import Adoption, begin_adoption, copy_archives, no_progress
-from workflow.archive.codec import Measure, fits_nowhere
-from workflow.archive.message import ArchivedMessage, EncodedMessage
+from workflow.archive.message import ArchivedMessage
 from workflow.archive.ratchet import RatchetKey
 from workflow.chat.post import Post
 from workflow.coverage import Coverage, examine
@@ -29,6 +28,7 @@ from workflow.ports.records import Channel, Community, Place, StoredMessage
 from workflow.ports.work import Progress, Transaction
 from workflow.status import overview
 from workflow.stored import Pages
+from workflow.storing import store_messages
 
 
 class Library:
@@ -70,24 +70,12 @@ class Library:
         """
         batch = list(messages)
         posts = [one for one in batch if isinstance(one, Post)]
+        others = [one for one in batch if not isinstance(one, Post)]
         new = (await self.import_items(id, posts)).new if posts else 0
-        good: list[EncodedMessage] = []
         added: list[int] = []
 
         def writes(tx: Transaction) -> None:
-            good.clear()
-            topics = set(self._store.topics(tx, id))
-            for message in batch:
-                if isinstance(message, Post):
-                    continue
-                packed = message.packed()
-                if message.topic not in topics:
-                    self._store.count_refusal(tx, id, "message of a foreign topic")
-                elif fits_nowhere(Measure(packed.weight, len(packed.encoded))):
-                    self._store.count_refusal(tx, id, "message too large for an archive")
-                else:
-                    good.append(packed)
-            added.append(self._store.add_messages(tx, id, good, self._tools.clock.now()))
+            added.append(store_messages(self._tools, tx, id, others))
 
         await self.engine.look(COMMUNITY.name, id, writes)
         return new + added[-1]

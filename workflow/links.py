@@ -1,9 +1,14 @@
-"""Links as they come in: live from the network, or asked for after an absence."""
+"""What comes in: live from the network, or asked for after an absence.
+
+Links, and what descriptions say of them, are verified here; what is said in chats goes on to
+``listening``.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import re
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Any, Final
@@ -12,9 +17,9 @@ from loguru import logger
 
 from states import COMMUNITY
 from states.community import Event
-from workflow.actions.receive_link import ReceiveLink
+from workflow.actions.receive_link import ReceiveDescription, ReceiveLink
 from workflow.actions.tools import Tools, channel_of, community_of
-from workflow.archive.announcement import open_announcement
+from workflow.archive.announcement import open_announcement, open_description
 from workflow.engine.engine import Engine
 from workflow.engine.rows import Request
 from workflow.errors import (
@@ -22,26 +27,36 @@ from workflow.errors import (
     JournalClosedError,
     JournalWriteError,
     LinkRefusedError,
+    UnknownCommunityError,
     UnknownInstanceError,
 )
-from workflow.ports.messaging import RETENTION, Received
+from workflow.listening import ID_LENGTH, Listening
+from workflow.ports.messaging import RETENTION, Envelope, Received
 from workflow.ports.work import Transaction, Writes
+from workflow.waku.segments import Reassembly
 
 ASK_AGAIN: Final = 60.0
 """Seconds until a network that could not answer is asked again."""
 ASKERS: Final = 16
 """How many communities' missed links are asked for at once."""
+REMEMBERED: Final = 65_536
+"""How many of the messages that were taken are known when they come again."""
 TOLD_AGAIN: Final = re.compile("10*")
 """Which counts of refusals are logged: 1, 10, 100 and so on."""
 
 
 class Links:
-    """Follows the channels on which communities announce."""
+    """Follows the channels on which communities announce, and their chats if there are any.
 
-    def __init__(self, engine: Engine, tools: Tools, run: int) -> None:
+    ``patience`` is how long (seconds) archives wait for what was missed while a node runs.
+    """
+
+    def __init__(self, engine: Engine, tools: Tools, run: int, patience: float) -> None:
         self._engine = engine
         self._tools = tools
-        self._run = run
+        self._listening = Listening(engine, tools, run, patience, self.receive, self._asked_again)
+        self._reassembly = Reassembly()
+        self._taken: OrderedDict[bytes, None] = OrderedDict()
         self._tasks: set[asyncio.Task[None]] = set()
         self._unasked: asyncio.Queue[str] = asyncio.Queue()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -53,6 +68,7 @@ class Links:
         await self._tools.messaging.open(self.receive)
         for _ in range(ASKERS):
             self._in_background(self._ask_on())
+        self._in_background(self._listening.keep_up())
 
     async def close(self) -> None:
         """Let go of both networks."""
@@ -61,6 +77,7 @@ class Links:
         if self._tasks:
             await asyncio.wait(tuple(self._tasks))
         await self._tools.messaging.close()
+        await self._listening.close()
         await self._tools.carrier.close()
 
     async def follow(self, community: str) -> None:
@@ -70,16 +87,50 @@ class Links:
 
     async def unfollow(self, community: str) -> None:
         """Take no more links of this community."""
+        await self._listening.unfollow(community)
         await self._tools.messaging.unsubscribe(channel_of(community))
 
     async def receive(self, message: Received) -> None:
+        """Take a message of whatever kind: by its channel it is known what it should be.
+
+        One that was taken is not taken again; networks repeat, and are asked for what they know.
+        """
+        community, envelope = community_of(message.channel), message.envelope
+        if envelope is None:
+            await self._receive_link(community, message.payload)
+        elif envelope.hash not in self._taken:
+            if message.channel == channel_of(community):
+                if (whole := self._whole(message, envelope)) is not None:
+                    await self._receive_link(community, whole)
+            elif len(community) == ID_LENGTH:
+                if (whole := self._whole(message, envelope)) is not None:
+                    await self._receive_description(community, whole)
+            else:
+                await self._listening.take(message)
+            self._taken[envelope.hash] = None
+            if len(self._taken) > REMEMBERED:
+                self._taken.popitem(last=False)
+
+    def _whole(self, message: Received, envelope: Envelope) -> bytes | None:
+        """The message, if it is one; of several parts, with the last of them."""
+        now = self._tools.clock.now()
+        whole = self._reassembly.take(envelope.sender, message.payload, now)
+        return whole if isinstance(whole, bytes) else None
+
+    async def _receive_link(self, community: str, message: bytes) -> None:
         """A verified, new link becomes an event; every other message is counted by reason."""
-        community = community_of(message.channel)
         # Of a community that nobody follows not even the refusals are counted.
         with suppress(AnnouncementInvalidError, LinkRefusedError, UnknownInstanceError):
             async with self.counted(community):
-                opened = open_announcement(message.payload)
+                opened = open_announcement(message)
             await self.take(community, ReceiveLink(self._tools, community, opened), "network")
+
+    async def _receive_description(self, community: str, message: bytes) -> None:
+        """What a description says of the newest link is kept; much else comes on its channel."""
+        with suppress(AnnouncementInvalidError, LinkRefusedError, UnknownCommunityError):
+            opened = open_description(message)
+            async with self.counted(community):
+                await self._engine.run(ReceiveDescription(self._tools, community, opened))
 
     async def take(self, community: str, writes: Writes, actor: str) -> None:
         """Make a link an event, if these writes verify it; else it is counted.
@@ -113,19 +164,19 @@ class Links:
             except JournalClosedError:
                 return
             except Exception as error:  # noqa: BLE001 - whatever it is, the others go on.
-                logger.bind(community=community).warning("missed links: {}", error)
-                self._in_background(self._ask_again(community))
+                logger.bind(community=community).warning("missed messages: {}", error)
+                self._asked_again(community)
 
     async def _ask(self, community: str) -> None:
         since = self._tools.clock.now() - RETENTION
         async with aclosing(self._tools.messaging.stored(channel_of(community), since)) as stored:
             async for message in stored:
                 await self.receive(message)
-        await self._engine.look(
-            COMMUNITY.name,
-            community,
-            lambda tx: self._tools.store.set_caught_up(tx, community, self._run),
-        )
+        # Only now: an owner who comes back learns first of links of its own.
+        await self._listening.catch_up(community)
+
+    def _asked_again(self, community: str) -> None:
+        self._in_background(self._ask_again(community))
 
     async def _ask_again(self, community: str) -> None:
         await self._tools.clock.sleep(ASK_AGAIN)

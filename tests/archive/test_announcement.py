@@ -10,7 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workflow.archive.announcement import (
+    MAX_CHANNELS,
+    MAX_NAME_LENGTH,
     Announcement,
+    describe,
     from_line,
     names_another,
     open_announcement,
@@ -339,3 +342,38 @@ class TestOtherMessagesThatSpeakOfLinks:
             open_description(envelope(payload, type_=25))
         with pytest.raises(AnnouncementInvalidError, match="of type 48 is not a description"):
             open_description(envelope(payload, type_=48))
+
+    def test_a_description_is_given_the_clock_and_keeps_all_else(self) -> None:
+        members = field(2, bytes(1000)) + field(77, b"of a later version")
+        payload = b"\x08\x05" + members
+        for one in (
+            payload,
+            envelope(payload, type_=25),
+            field(102, envelope(payload, type_=25)),
+        ):
+            message = describe(one, 1704672000123, sign_digest)
+            opened = open_description(message)
+            assert (opened.signer, opened.magnetlink_clock) == (COMMUNITY, 1704672000123)
+            for kept in (field(2, bytes(1000)), field(77, b"of a later version"), b"\x08\x05"):
+                assert kept in message
+            again = describe(message, 1704672000122, sign_digest)
+            assert open_description(again).magnetlink_clock == 1704672000123
+
+    @pytest.mark.parametrize(
+        "given", [b"", b"\x0a\x05", b"\x48\x01", envelope(b"\x08\x05", type_=43)]
+    )
+    def test_what_is_no_description_is_not_described(self, given: bytes) -> None:
+        with pytest.raises(AnnouncementInvalidError):
+            describe(given, 5, sign_digest)
+
+    def test_channels_are_read_up_to_a_limit(self) -> None:
+        def channel(number: int) -> bytes:
+            uuid = f"00000000-0000-0000-0000-{number:012x}"
+            return field(6, field(1, uuid.encode()) + field(2, field(3, field(4, b"n" * 200))))
+
+        channels = b"".join(map(channel, range(MAX_CHANNELS)))
+        opened = open_description(envelope(b"\x08\x05" + channels, type_=25))
+        assert len(opened.channels) == MAX_CHANNELS
+        assert set(opened.channels.values()) == {"n" * MAX_NAME_LENGTH}
+        with pytest.raises(AnnouncementInvalidError, match="more than 1000 channels"):
+            open_description(envelope(b"\x08\x05" + channels + channel(-1 % 2**40), type_=25))

@@ -71,6 +71,13 @@ def join_response(
     )  # fmt: skip
 
 
-def description(magnetlink_clock: int, key: PrivateKey = KEY) -> bytes:
-    members = field(2, bytes(1000))
-    return message_of(25, b"\x08\x05" + members + b"\x48" + varint(magnetlink_clock), key)
+def description(
+    magnetlink_clock: int, key: PrivateKey = KEY, channels: dict[str, str] | None = None
+) -> bytes:
+    """As status-go writes it; ``channels`` are names by UUID."""
+    parts = [b"\x08\x05", field(2, bytes(1000))]
+    for uuid, name in (channels or {}).items():
+        identity = b"\x08\x01" + field(4, name.encode()) + field(6, b"#4360df")
+        chat = field(1, b"member") + field(3, identity)
+        parts.append(field(6, field(1, uuid.encode()) + field(2, chat)))
+    return message_of(25, b"".join(parts) + b"\x48" + varint(magnetlink_clock), key)

@@ -26,10 +26,11 @@ from tests.scenarios.chess import (
     refused,
 )
 from workflow.adapters.messaging.in_process import Faults
-from workflow.archive.announcement import open_announcement
+from workflow.archive.announcement import open_announcement, open_description
 from workflow.archive.wire import field, varint
 from workflow.errors import (
     AnnouncementInvalidError,
+    KeyFileError,
     LinkRefusedError,
     NothingAnnouncedError,
 )
@@ -177,3 +178,33 @@ async def test_a_sent_link_and_the_description_get_their_clock_in_one_transactio
     sent = [open_announcement(one.payload).announcement.clock for one in world.network.published]
     assert len(sent) == 2
     assert reader.seen == {(None, 0), *((clock, clock) for clock in sent)}
+
+
+async def test_a_description_makes_the_channels_known(world: World) -> None:
+    member, uuid = await member_in(world), "7e6d0b4a-9bd1-4c5e-8d2f-0123456789ab"
+    told = description(1, channels={uuid: "", "no-uuid": "hidden"})
+    assert await member.receive_description(ID, told)
+    assert not await member.receive_description(ID, told)
+    assert [(one.chat_id, one.name) for one in await member.channels(ID)] == [(ID + uuid, "")]
+    named = description(1, channels={uuid: "gen\x1b[2Jeral\n"})
+    assert await member.receive_description(ID, named)
+    assert [one.name for one in await member.channels(ID)] == ["gen[2Jeral"]
+    for again in (told, named, description(1, channels={uuid: "renamed"}), description(1)):
+        assert not await member.receive_description(ID, again)
+    with pytest.raises(LinkRefusedError):
+        await member.receive_description(ID, description(1, NEW_KEY, {uuid[::-1]: "forged"}))
+    assert [one.name for one in await member.channels(ID)] == ["gen[2Jeral"]
+
+
+async def test_an_owner_describes_with_the_clock_of_its_newest_link(world: World) -> None:
+    owner = await owner_in(world)
+    (sent,) = (open_announcement(one.payload).announcement.clock for one in world.network.published)
+    message = await owner.describe(ID, description(0, NEW_KEY), publish=False)
+    assert open_description(message).magnetlink_clock == sent
+    assert len(world.network.published) == 1
+    assert await owner.describe(ID, message) == message  # A signature has one form.
+    assert [(one.channel, one.payload) for one in world.network.published[1:]] == [(ID, message)]
+    member = await member_in(world)
+    assert await member.receive_description(ID, message)
+    with pytest.raises(KeyFileError):
+        await member.describe(ID, message)

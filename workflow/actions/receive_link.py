@@ -20,8 +20,9 @@ from workflow.archive.announcement import (
     names_another,
 )
 from workflow.errors import LinkRefusedError, LocatorInvalidError
-from workflow.ports.records import UNSIGNED_LINK, Community, Link
+from workflow.ports.records import UNSIGNED_LINK, Channel, Community, Link
 from workflow.ports.work import Transaction
+from workflow.waku.chats import topic_of
 
 FAR_FUTURE: Final = 3600.0
 """Seconds that an announcement's clock may be ahead of ours."""
@@ -143,21 +144,33 @@ class FollowUnsigned:
 
 @dataclass(frozen=True, slots=True)
 class ReceiveDescription:
-    """What a description says of links is kept. Raises ``LinkRefusedError``."""
+    """What a description says of links and channels is kept. Raises ``LinkRefusedError``."""
 
     tools: Tools
     community: str
     opened: SignedDescription
 
     def __call__(self, tx: Transaction) -> bool:
-        """Raise the clock of the description; True unless it was as high."""
+        """Raise the clock of the description, and add channels; True unless nothing is new.
+
+        Networks repeat, so a description may be an old one: no channel is taken away or renamed.
+        """
         store = self.tools.store
         community = store.community(tx, self.community)
         _check_signer(community, self.opened.signer)
         _check_clock_is_near(self.tools, tx, community.id, self.opened.magnetlink_clock)
         before = store.description_clock(tx, community.id)
         store.raise_description_clock(tx, community.id, self.opened.magnetlink_clock)
-        return self.opened.magnetlink_clock > before
+        known = {one.chat_id: one.name for one in store.channels(tx, community.id)}
+        told = {community.id + uuid: name for uuid, name in self.opened.channels.items()}
+        new = [
+            Channel(topic_of(chat), chat, name)
+            for chat, name in told.items()
+            if chat not in known or (name and not known[chat])
+        ]
+        for channel in new:
+            store.add_channel(tx, community.id, channel)
+        return self.opened.magnetlink_clock > before or bool(new)
 
 
 def _check_signer(community: Community, signer: bytes) -> None:

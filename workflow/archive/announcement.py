@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -31,6 +31,13 @@ MAX_LOCATOR_LENGTH: Final = 4 * 1024
 MAX_ANNOUNCEMENT_LENGTH: Final = 8 * 1024
 """Bytes in an announcement without its wrapper, at most; it is kept, and passed on by hand."""
 
+MAX_CHANNELS: Final = 1_000
+"""Channels in a description, at most."""
+
+MAX_NAME_LENGTH: Final = 100
+"""Characters of a channel's name that are kept."""
+
+_UUID: Final = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _LIMIT_OF_CLOCKS: Final = 1 << 63  # what a database can hold
 _ID: Final = "0x0[23][0-9a-f]{64}"
 LINE_PREFIX: Final = "community-archives:announcement:"
@@ -77,10 +84,15 @@ class JoinResponse:
 
 @dataclass(frozen=True, slots=True)
 class SignedDescription:
-    """What a description, whose signature holds, says of links: the newest one's clock, or 0."""
+    """What a description, whose signature holds, says of links and channels.
+
+    ``magnetlink_clock`` is the newest link's clock, or 0; ``channels`` are the names of channels by
+    their UUIDs. Of a community that encrypts its description there are none.
+    """
 
     signer: bytes
     magnetlink_clock: int
+    channels: Mapping[str, str]
 
 
 def sign(announcement: Announcement, sign_digest: Callable[[bytes], bytes]) -> bytes:
@@ -144,9 +156,10 @@ def open_join_response(data: bytes) -> JoinResponse:
 
 
 def open_description(data: bytes) -> SignedDescription:
-    """What a community's description (type 25) says of links, and who signed it.
+    """What a community's description (type 25) says of links and channels, and who signed it.
 
-    Raises ``AnnouncementInvalidError`` for another form or type, and a clock of 2^63 or more.
+    Channels whose id is no UUID are left out. Raises ``AnnouncementInvalidError`` for another form
+    or type, more than 1,000 channels, and a clock of 2^63 or more.
     """
     kind = ApplicationMetadataMessage.COMMUNITY_DESCRIPTION
     opened = open_envelope(data, kind, "a description")
@@ -157,7 +170,38 @@ def open_description(data: bytes) -> SignedDescription:
     clock = description.archive_magnetlink_clock
     if clock >= _LIMIT_OF_CLOCKS:
         raise AnnouncementInvalidError(f"the clock {clock} is out of range")
-    return SignedDescription(opened.signer, clock)
+    if len(description.chats) > MAX_CHANNELS:
+        raise AnnouncementInvalidError(f"more than {MAX_CHANNELS} channels")
+    channels = {
+        uuid: _one_line(chat.identity.display_name)
+        for uuid, chat in sorted(description.chats.items())
+        if re.fullmatch(_UUID, uuid)
+    }
+    return SignedDescription(opened.signer, clock, channels)
+
+
+def describe(
+    description: bytes, magnetlink_clock: int, sign_digest: Callable[[bytes], bytes]
+) -> bytes:
+    """A community's description that names this clock, if it named none as high; signed anew.
+
+    ``description`` is a CommunityDescription, or the signed message of one (type 25), of whoever
+    signed it. All else in it stays, also what is not known here. Raises
+    ``AnnouncementInvalidError`` when it is neither.
+    """
+    kind = ApplicationMetadataMessage.COMMUNITY_DESCRIPTION
+    try:
+        payload = open_envelope(description, kind, "a description").payload
+    except AnnouncementInvalidError:
+        payload = description
+    try:
+        parsed = CommunityDescription.FromString(payload)
+    except DecodeError as error:
+        raise AnnouncementInvalidError(f"not a description: {error}") from error
+    if not parsed.clock:
+        raise AnnouncementInvalidError("a description has a clock of its own")
+    parsed.archive_magnetlink_clock = max(parsed.archive_magnetlink_clock, magnetlink_clock)
+    return seal(parsed.SerializeToString(deterministic=True), kind, sign_digest)
 
 
 def to_line(community: str, message: bytes) -> str:
@@ -211,6 +255,11 @@ def names_another(locator: str, community: str) -> bool:
     except MagnetInvalidError:
         return False
     return re.fullmatch(_ID, name) is not None and name != community
+
+
+def _one_line(name: str) -> str:
+    """A name that somebody chose, as it may stand on a terminal."""
+    return "".join(filter(str.isprintable, name)).strip()[:MAX_NAME_LENGTH]
 
 
 def _unpadded(message: bytes) -> str:

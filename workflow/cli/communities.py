@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from contextlib import closing
 from pathlib import Path
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from workflow.ports.records import Community
 
 STDIN: Final = "-"
+UUID: Final = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 LONGEST_FILE: Final = 64 * 1024
 """Bytes of a file with a key, at most."""
 DAY: Final = 86_400
@@ -144,6 +146,38 @@ def import_key(
         ask_once(data_dir, "claim", id, key=key.hex(), is_key_saved=True)
     say(f"{called}: this device is its control node now.")
     say(f"  id     {id}")
+
+
+@community.command(
+    "add-channel",
+    epilog=examples(
+        "community add-channel gardeners 7e6d0b4a-9bd1-4c5e-8d2f-0123456789ab --name general"
+    ),
+)
+def add_channel(
+    name: CommunityName,
+    uuid: Annotated[
+        str, typer.Argument(metavar="UUID", help="The channel's id, without the community's.")
+    ],
+    *,
+    called: Annotated[
+        str, typer.Option("--name", metavar="NAME", help="What the channel is called.")
+    ] = "",
+    data_dir: DataDir,
+) -> None:
+    """Follow a channel of a community; again gives it another name.
+
+    Channels that the community's description names, and those of imported chats, are known by
+    themselves. This is for a community that encrypts its description.
+    """
+    known = _found(data_dir, name)
+    uuid = uuid.lower().removeprefix(known.id)
+    if not re.fullmatch(UUID, uuid):
+        raise typer.BadParameter("a UUID has 32 hexadecimal digits and four dashes")
+    if not called.isprintable():
+        raise typer.BadParameter("a name is one line of text", param_hint="--name")
+    ask_once(data_dir, "channel", known.id, uuid=uuid, name=called)
+    say(f"{known.name}: the channel {called or uuid} is followed.")
 
 
 @community.command(

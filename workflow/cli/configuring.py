@@ -77,7 +77,9 @@ def _shown(name: str, settings: Settings) -> Any:
         program, *arguments = value or ("",)
         return f"{program} {IS_SET}" if arguments else program
     if isinstance(value, tuple):
-        return [without_secrets(one) for one in value] if name == "trackers" else list(value)
+        return (
+            [without_secrets(one) for one in value] if name in {"trackers", "waku"} else list(value)
+        )
     if isinstance(value, Mapping):
         return {key: IS_SET if "pass" in key else one for key, one in value.items()}
     return str(value) if isinstance(value, Path) else value

@@ -177,6 +177,20 @@ def _peers(value: object) -> tuple[str, ...]:
     return _texts(value)
 
 
+def _waku_nodes(value: object) -> tuple[str, ...]:
+    from workflow.adapters.messaging.waku.settings import WakuSettings  # noqa: PLC0415
+
+    nodes = _texts(value)
+    return WakuSettings(nodes).nodes if nodes else ()
+
+
+def _pubsub_topics(value: object) -> tuple[str, ...]:
+    from workflow.adapters.messaging.waku.settings import WakuSettings  # noqa: PLC0415
+
+    topics = _texts(value)
+    return WakuSettings(("http://localhost",), topics).pubsub_topics if topics else ()
+
+
 def _passed_through(value: object) -> Mapping[str, bool | int | str]:
     if not isinstance(value, dict):
         raise ValueError("it is a table of names and values")  # noqa: TRY004 - as for all kinds.
@@ -228,6 +242,8 @@ NUMBER: Final = Kind("a number", _number, _number_of)
 ADDRESS: Final = Kind("a port, or address:port", _address)
 TRACKERS: Final = Kind("a list of URLs", _trackers, list, is_plural=True)
 PEERS: Final = Kind("a list of host:port", _peers, list, is_plural=True)
+WAKU_NODES: Final = Kind("a list of URLs", _waku_nodes, list, is_plural=True)
+PUBSUB_TOPICS: Final = Kind("a list of topics", _pubsub_topics, list, is_plural=True)
 PASSED_THROUGH: Final = Kind(
     "a table", _passed_through, lambda words: dict(map(_pair, words)), is_plural=True
 )

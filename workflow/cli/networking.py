@@ -17,7 +17,9 @@ from workflow.cli.kinds import (
     NUMBER,
     PASSED_THROUGH,
     PEERS,
+    PUBSUB_TOPICS,
     TRACKERS,
+    WAKU_NODES,
     About,
     Origin,
     Reach,
@@ -27,10 +29,12 @@ from workflow.cli.kinds import (
     setting,
     variable,
 )
-from workflow.defaults import meeting_folder
+from workflow.defaults import local_messages, meeting_folder, waku_messages
 
 if TYPE_CHECKING:
     from workflow.adapters.carrier.bittorrent.settings import Settings
+    from workflow.ports.clock import Clock
+    from workflow.ports.messaging import Messaging
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,15 @@ class Networking:
     peers: tuple[str, ...] = setting(
         (), PEERS, "Peers that are asked, too.", metavar="HOST:PORT", flag="--peer"
     )
+    waku: tuple[str, ...] = setting(
+        (), WAKU_NODES, "REST interfaces of Waku nodes, which carry messages. Without any they go"
+        " between the nodes of this machine.", metavar="URL", flag="--waku",
+    )  # fmt: skip
+    pubsub_topics: tuple[str, ...] = setting(
+        (), PUBSUB_TOPICS, "Where to listen on Waku; links are sent on the first one. By default"
+        " /waku/2/rs/16/32 and /waku/2/rs/16/64, as Status does.", metavar="TOPIC",
+        flag="--pubsub-topic",
+    )  # fmt: skip
     libtorrent: Mapping[str, bool | int | str] = setting(
         {}, PASSED_THROUGH, "Any other setting of libtorrent's.", metavar="NAME=VALUE",
         flag="--libtorrent",
@@ -89,6 +102,12 @@ class Networking:
     def is_asked_for(self) -> bool:
         """True when a flag of this command says something of it."""
         return any(origin.source == "flag" for origin in self.origins.values())
+
+    def messaging(self, clock: Clock) -> Messaging:
+        """The network of messages. Raises ``ConfigurationError``."""
+        if not self.waku:
+            return local_messages(clock, self.folder)
+        return waku_messages(clock, self.waku, self.pubsub_topics)
 
     def settings(self) -> Settings:
         """What the carrier is to be told. Raises ``ConfigurationError``."""

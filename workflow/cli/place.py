@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypedDict
 
-from workflow.defaults import KEYS, key_files, local_messages, torrents
+from workflow.defaults import KEYS, key_files, torrents
 
 if TYPE_CHECKING:
     from workflow.adapters.keys.files import KeyFiles
@@ -66,7 +66,7 @@ def node_at(data_dir: Path) -> Node:
 
 
 def acting_node_at(data_dir: Path, networking: Networking, *, is_silent: bool = False) -> Node:
-    """The same node with its networks: BitTorrent, and messages between nodes on this machine.
+    """The same node with its networks: BitTorrent, and messages on Waku or on this machine.
 
     A silent one neither hears nor sends messages. Raises ``DataDirectoryError``, and
     ``ConfigurationError`` for networks that cannot be as asked.
@@ -87,7 +87,7 @@ def acting_node_at(data_dir: Path, networking: Networking, *, is_silent: bool = 
         carrier=torrents(data_dir, networking.settings()),
         messaging=InProcessMessaging(MessageNetwork(clock))
         if is_silent
-        else local_messages(clock, networking.folder),
+        else networking.messaging(clock),
         keys=keys,
         timing=Timing(settle_quiet=networking.settle, settle_limit=6 * networking.settle),
     )

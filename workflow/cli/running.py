@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from workflow.cli.health import USUAL_AGE, MaxAge
+from workflow.cli.kinds import without_secrets
 from workflow.cli.networking import networked
 from workflow.cli.options import AsJson, DataDir
 from workflow.cli.place import acting_node_at
@@ -84,6 +85,9 @@ async def _run(data_dir: Path, networking: Settings, max_age: float, as_json: bo
         node.engine.on_progress(tell_progress)
     note(f"Running on {data_dir}; Ctrl-C ends it.")
     note(f"Network '{networking.network}': {EXPOSED[networking.network]}")
+    if networking.waku:
+        note(f"Messages go by Waku: {', '.join(map(without_secrets, networking.waku))}.")
+        note("Its nodes see topics and times; whoever knows a community's id can read its links.")
     async with node:
         if await node.engine.run(lambda tx: state_of(tx, "node", THE_NODE)) == "DISABLED":
             note("Archives are disabled here until a community is created or joined.")

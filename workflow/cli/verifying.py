@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 SHOWN: Final = 20
 """Lines of one kind, at most."""
+NAMED: Final = 3
+"""Channels that are named in one line, at most."""
 DAY: Final = 86_400
 
 
@@ -46,8 +48,9 @@ def verify(
     By channel and week: how many messages are stored, how many of those are in an archive, how many
     archives are on this disk and imported, what is missing, and why. Every archive is read from the
     disk, compared with its hashes, and its messages are looked for in the store. What you have not
-    chosen to fetch is said, and misses nothing. Exit code 4 says that something is missing or
-    damaged.
+    chosen to fetch is said, and misses nothing. Of a network of chats, the time that it has not
+    told, or had forgotten when it was asked, is named. Exit code 4 says that something is missing
+    or damaged.
     """
     from workflow.coverage import examine  # noqa: PLC0415 - as all here, when it is needed.
 
@@ -112,6 +115,8 @@ def _say(coverage: Coverage, *, with_channels: bool) -> None:
         for row in table([head, *rows]):
             say(f"  {row}")
     _say_cells(coverage.cells, with_channels=with_channels)
+    for line in _unheard(coverage):
+        say(hanging("  ! ", line))
     for problem in coverage.problems[:SHOWN]:
         say(hanging("  ! ", f"{problem.place}: {problem.text}"))
     _say_rest(len(coverage.problems), "problems")
@@ -137,6 +142,18 @@ def _say_cells(cells: Iterable[Cell], *, with_channels: bool) -> None:
         say(f"  {row}")
     if not with_channels:
         _say_rest(len(shown), "channels and weeks (--channels shows all)")
+
+
+def _unheard(coverage: Coverage) -> Iterator[str]:
+    """A line for each stretch of time that was not heard, with its channels."""
+    stretches: defaultdict[tuple[float, float, str], list[str]] = defaultdict(list)
+    for one in coverage.unheard:
+        name = one.channel.name or one.channel.topic.hex()
+        stretches[one.since, one.until, one.why].append(name)
+    for (since, until, why), names in stretches.items():
+        more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
+        channels = ", ".join(names[:NAMED]) + more
+        yield f"not heard from {_moment(since)} to {_moment(until)}, in {channels}: {why}"
 
 
 def _say_rest(count: int, what: str) -> None:
@@ -215,8 +232,22 @@ def _as_json(coverage: Coverage) -> dict[str, Any]:
             }
             for one in coverage.cells
         ],
+        "unheard": [
+            {
+                "from": one.since,
+                "to": one.until,
+                "channel": one.channel.name,
+                "topic": one.channel.topic.hex(),
+                "why": one.why,
+            }
+            for one in coverage.unheard
+        ],
         "problems": [{"place": one.place, "text": one.text} for one in coverage.problems],
     }
+
+
+def _moment(time: float) -> str:
+    return f"{datetime.fromtimestamp(time, UTC):%Y-%m-%d %H:%M}"
 
 
 def _day(time: int) -> str:

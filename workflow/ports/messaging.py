@@ -73,19 +73,24 @@ class ChatMessaging(Messaging, Protocol):
     """A network on which communities chat: what it delivers and remembers has envelopes.
 
     Its deliveries may leave messages out, and nobody notices. So whoever follows chats asks for
-    what it remembers every ``ask_every`` seconds, and after each time that an answer failed.
+    what it remembers every ``ask_every`` seconds, and after each time that an answer failed. It
+    remembers in several ``sources``, by name: each knows what it heard itself.
     """
 
     @property
     def ask_every(self) -> float:
         """Seconds between two questions for what deliveries have left out."""
 
-    def recalled(
-        self, channels: Sequence[str], since: float
-    ) -> AsyncGenerator[list[Received], None]:
-        """What the network remembers of these channels since this moment (seconds, UTC epoch).
+    @property
+    def sources(self) -> Sequence[str]:
+        """Who can be asked."""
 
-        Page by page and the oldest first: whoever has taken a page has all until its last ``at``.
-        Raises ``MessagingError`` when the question could not be answered completely; the pages
-        until then hold.
+    def recalled(
+        self, channels: Sequence[str], since: float, source: str = ""
+    ) -> AsyncGenerator[list[Received], None]:
+        """What a source remembers of these channels since this moment (seconds, UTC epoch).
+
+        Without a source, what any of them does. Page by page and the oldest first: whoever has
+        taken a page has all until its last ``at``. Raises ``MessagingError`` when the question
+        could not be answered completely; the pages until then hold.
         """

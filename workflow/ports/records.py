@@ -189,6 +189,15 @@ class Link:
     last_at: float
 
 
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A stretch of time of a chat that the network had forgotten when it was asked (seconds)."""
+
+    chat: str
+    since: float
+    until: float
+
+
 class Place(NamedTuple):
     """Where a message stands in the total order: seconds, topic, the order of storing."""
 

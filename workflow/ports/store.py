@@ -16,6 +16,7 @@ from workflow.ports.records import (
     Channel,
     Choice,
     Community,
+    Gap,
     Generation,
     Holding,
     Link,
@@ -74,6 +75,28 @@ class Store(Protocol):
 
     def set_catch_up_deadline(self, tx: Transaction, community: str, deadline: float) -> None:
         """Until when archives wait for what was missed."""
+
+    def set_behind(
+        self, tx: Transaction, communities: Sequence[str], run: int, deadline: float
+    ) -> None:
+        """Something is missed again; of who was caught up in this run, archives wait until then."""
+
+    def heard(self, tx: Transaction, community: str) -> dict[str, dict[str, float]]:
+        """By a chat's id and a source, until when (seconds, UTC epoch) that has told all of it."""
+
+    def set_heard(
+        self, tx: Transaction, chats: Iterable[tuple[str, str]], source: str, until: float
+    ) -> None:
+        """A source has told all of these chats (a community's id, and the chat's) until then."""
+
+    def gaps(self, tx: Transaction, community: str) -> list[Gap]:
+        """What nobody can tell any more, oldest first."""
+
+    def add_gap(self, tx: Transaction, community: str, gap: Gap) -> None:
+        """The network had forgotten this when it was asked; again is once."""
+
+    def newest_times(self, tx: Transaction, community: str, since: float) -> dict[bytes, int]:
+        """By topic, the time (seconds) of the newest stored message that is no older than this."""
 
     def set_key_saved(self, tx: Transaction, community: str, key: bytes) -> None:
         """A person has the private key of this public key (33 bytes) in another place, too."""

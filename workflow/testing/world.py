@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeVar
 
+from workflow.actions.tools import channel_of
 from workflow.adapters.carrier.memory import MemoryCarrier, Swarm
 from workflow.adapters.clock.manual import ManualClock
 from workflow.adapters.keys.memory import MemoryKeys
@@ -224,7 +225,10 @@ class _WatchedMessaging(InProcessMessaging):
         self._place = place
 
     async def publish(self, channel: str, payload: bytes) -> None:
-        """Check the rule, and pass a point before and after sending."""
+        """Check the rule, and pass a point before and after sending a link."""
+        if channel != channel_of(channel[:68]):
+            await super().publish(channel, payload)
+            return
         opened = open_announcement(payload)
         carrier, node = self._place.carrier, self._place.node
         if carrier is None or not carrier.is_live(opened.announcement.locator):

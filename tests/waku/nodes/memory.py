@@ -159,13 +159,17 @@ class Memory:
 
     def _forget(self) -> None:
         horizon = self._now() - int(self.retention * SECOND)
-        gone = 0
-        for _, hash in self._places:
-            if self._kept[hash].time >= horizon:
+        passed, spared = 0, []
+        for place in self._places:
+            timestamp, hash = place
+            if self._kept[hash].time < horizon:
+                del self._kept[hash]
+            elif timestamp > 0:
                 break
-            del self._kept[hash]
-            gone += 1
-        del self._places[:gone]
+            else:  # without a timestamp it stands first, whenever it came
+                spared.append(place)
+            passed += 1
+        self._places[:passed] = spared
 
     def _now(self) -> int:
         return int(self._clock.now() * SECOND)

@@ -233,6 +233,16 @@ class TestGoWaku:
         asked: dict[str, Any] = {**CRITERIA, "startTime": NOW + 1, "endTime": NOW + 3}
         assert numbers((await client.get(OLDER_STORE, params=asked)).json()) == [1, 2, 3]
 
+    async def test_a_message_without_timestamp_counts_as_sent_when_it_came(
+        self, node: WakuNode, client: httpx.AsyncClient
+    ) -> None:
+        node.memory.keep(SHARD, WakuMessage(b"0", TOPIC))
+        found = []
+        for end in (NOW - 1, NOW):
+            asked: dict[str, Any] = {**CRITERIA, "startTime": NOW, "endTime": end}
+            found.append(numbers((await client.get(OLDER_STORE, params=asked)).json()))
+        assert found == [[], [0]]
+
     async def test_a_message_keeps_no_meta(self, node: WakuNode, client: httpx.AsyncClient) -> None:
         node.memory.keep(SHARD, message(1, meta=b"\x01\x02"))
         (kept,) = (await client.get(OLDER_STORE, params=CRITERIA)).json()["messages"]
@@ -280,15 +290,18 @@ async def test_a_node_remembers_30_days(
     assert len(node.memory) == 0
 
 
-async def test_a_node_remembers_as_long_as_it_is_told(
+async def test_what_has_no_timestamp_is_remembered_from_when_it_came(
     network: WakuNetwork, clock: ManualClock
 ) -> None:
     node = WakuNode(network, Dialect.GO_WAKU, retention=60.0)
+    node.memory.keep(SHARD, message(0))
+    await clock.advance(30)
     node.memory.keep(SHARD, WakuMessage(b"1", TOPIC))
-    await clock.advance(60)
-    assert len(node.memory) == 1  # without a timestamp, it counts from when it came
-    await clock.advance(1)
-    assert len(node.memory) == 0
+    sizes = [len(node.memory)]
+    for _ in range(3):
+        await clock.advance(30.5)
+        sizes.append(len(node.memory))
+    assert sizes == [2, 1, 0, 0]
 
 
 @pytest.mark.parametrize(("off", "is_stored"), [(-21, False), (-20, True), (20, True), (21, False)])

@@ -72,6 +72,8 @@ class SqliteCommunities:
         tx.execute("DELETE FROM link WHERE community = ?", (id,))
         tx.execute("DELETE FROM refusal WHERE community = ?", (id,))
         tx.execute("DELETE FROM ratchet_key WHERE community = ?", (id,))
+        tx.execute("DELETE FROM heard WHERE community = ?", (id,))
+        tx.execute("DELETE FROM gap WHERE community = ?", (id,))
         tx.execute("DELETE FROM channel WHERE community = ?", (id,))
         tx.execute("DELETE FROM community WHERE id = ?", (id,))
         tx.execute("INSERT OR IGNORE INTO removed VALUES (?)", (id,))

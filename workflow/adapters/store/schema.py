@@ -170,4 +170,30 @@ STORE: Final = (
     ),
     # The public key whose private key a person is known to have saved elsewhere.
     Migration("store", 2, ("ALTER TABLE community ADD COLUMN saved_key BLOB",)),
+    Migration(
+        "store",
+        3,
+        (
+            # Until when one of those who remember has told all that it knows of a chat.
+            """
+            CREATE TABLE heard (
+                community TEXT NOT NULL REFERENCES community (id),
+                chat      TEXT NOT NULL,
+                source    TEXT NOT NULL,
+                until     REAL NOT NULL,
+                PRIMARY KEY (community, chat, source)
+            ) WITHOUT ROWID
+            """,
+            # What the network had forgotten when it was asked.
+            """
+            CREATE TABLE gap (
+                community TEXT NOT NULL REFERENCES community (id),
+                chat      TEXT NOT NULL,
+                since     REAL NOT NULL,
+                until     REAL NOT NULL,
+                PRIMARY KEY (community, chat, since)
+            ) WITHOUT ROWID
+            """,
+        ),
+    ),
 )

@@ -9,11 +9,17 @@ from __future__ import annotations
 from workflow.adapters.store.announcements import SqliteAnnouncements
 from workflow.adapters.store.communities import SqliteCommunities
 from workflow.adapters.store.generations import SqliteGenerations
+from workflow.adapters.store.heard import SqliteHeard
 from workflow.adapters.store.holdings import SqliteHoldings
 from workflow.adapters.store.messages import SqliteMessages
 
 
 class SqliteStore(
-    SqliteCommunities, SqliteMessages, SqliteGenerations, SqliteHoldings, SqliteAnnouncements
+    SqliteCommunities,
+    SqliteMessages,
+    SqliteHeard,
+    SqliteGenerations,
+    SqliteHoldings,
+    SqliteAnnouncements,
 ):
     """All of the port ``Store``."""

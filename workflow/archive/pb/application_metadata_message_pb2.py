@@ -24,13 +24,15 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"application_metadata_message.proto\x12\x12\x63ommunity_archives\"\x86\x02\n\x1a\x41pplicationMetadataMessage\x12\x11\n\tsignature\x18\x01 \x01(\x0c\x12\x0f\n\x07payload\x18\x02 \x01(\x0c\x12\x41\n\x04type\x18\x03 \x01(\x0e\x32\x33.community_archives.ApplicationMetadataMessage.Type\"\x80\x01\n\x04Type\x12\x0b\n\x07UNKNOWN\x10\x00\x12\x19\n\x15\x43OMMUNITY_DESCRIPTION\x10\x19\x12(\n$COMMUNITY_MESSAGE_ARCHIVE_MAGNETLINK\x10+\x12&\n\"COMMUNITY_REQUEST_TO_JOIN_RESPONSE\x10\x30\"F\n!CommunityMessageArchiveMagnetlink\x12\r\n\x05\x63lock\x18\x01 \x01(\x04\x12\x12\n\nmagnet_uri\x18\x02 \x01(\t\"k\n\x1e\x43ommunityRequestToJoinResponse\x12\r\n\x05\x63lock\x18\x01 \x01(\x04\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x03 \x01(\x08\x12\x14\n\x0c\x63ommunity_id\x18\x05 \x01(\x0c\x12\x12\n\nmagnet_uri\x18\x06 \x01(\t\"G\n\x14\x43ommunityDescription\x12\r\n\x05\x63lock\x18\x01 \x01(\x04\x12 \n\x18\x61rchive_magnetlink_clock\x18\t \x01(\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"application_metadata_message.proto\x12\x12\x63ommunity_archives\"\x86\x02\n\x1a\x41pplicationMetadataMessage\x12\x11\n\tsignature\x18\x01 \x01(\x0c\x12\x0f\n\x07payload\x18\x02 \x01(\x0c\x12\x41\n\x04type\x18\x03 \x01(\x0e\x32\x33.community_archives.ApplicationMetadataMessage.Type\"\x80\x01\n\x04Type\x12\x0b\n\x07UNKNOWN\x10\x00\x12\x19\n\x15\x43OMMUNITY_DESCRIPTION\x10\x19\x12(\n$COMMUNITY_MESSAGE_ARCHIVE_MAGNETLINK\x10+\x12&\n\"COMMUNITY_REQUEST_TO_JOIN_RESPONSE\x10\x30\"F\n!CommunityMessageArchiveMagnetlink\x12\r\n\x05\x63lock\x18\x01 \x01(\x04\x12\x12\n\nmagnet_uri\x18\x02 \x01(\t\"k\n\x1e\x43ommunityRequestToJoinResponse\x12\r\n\x05\x63lock\x18\x01 \x01(\x04\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x03 \x01(\x08\x12\x14\n\x0c\x63ommunity_id\x18\x05 \x01(\x0c\x12\x12\n\nmagnet_uri\x18\x06 \x01(\t\"\xf1\x02\n\x14\x43ommunityDescription\x12\r\n\x05\x63lock\x18\x01 \x01(\x04\x12\x42\n\x05\x63hats\x18\x06 \x03(\x0b\x32\x33.community_archives.CommunityDescription.ChatsEntry\x12 \n\x18\x61rchive_magnetlink_clock\x18\t \x01(\x04\x1a$\n\x0c\x43hatIdentity\x12\x14\n\x0c\x64isplay_name\x18\x04 \x01(\t\x1aX\n\rCommunityChat\x12G\n\x08identity\x18\x03 \x01(\x0b\x32\x35.community_archives.CommunityDescription.ChatIdentity\x1a\x64\n\nChatsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x45\n\x05value\x18\x02 \x01(\x0b\x32\x36.community_archives.CommunityDescription.CommunityChat:\x02\x38\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'application_metadata_message_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_COMMUNITYDESCRIPTION_CHATSENTRY']._loaded_options = None
+  _globals['_COMMUNITYDESCRIPTION_CHATSENTRY']._serialized_options = b'8\001'
   _globals['_APPLICATIONMETADATAMESSAGE']._serialized_start=59
   _globals['_APPLICATIONMETADATAMESSAGE']._serialized_end=321
   _globals['_APPLICATIONMETADATAMESSAGE_TYPE']._serialized_start=193
@@ -39,6 +41,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_COMMUNITYMESSAGEARCHIVEMAGNETLINK']._serialized_end=393
   _globals['_COMMUNITYREQUESTTOJOINRESPONSE']._serialized_start=395
   _globals['_COMMUNITYREQUESTTOJOINRESPONSE']._serialized_end=502
-  _globals['_COMMUNITYDESCRIPTION']._serialized_start=504
-  _globals['_COMMUNITYDESCRIPTION']._serialized_end=575
+  _globals['_COMMUNITYDESCRIPTION']._serialized_start=505
+  _globals['_COMMUNITYDESCRIPTION']._serialized_end=874
+  _globals['_COMMUNITYDESCRIPTION_CHATIDENTITY']._serialized_start=646
+  _globals['_COMMUNITYDESCRIPTION_CHATIDENTITY']._serialized_end=682
+  _globals['_COMMUNITYDESCRIPTION_COMMUNITYCHAT']._serialized_start=684
+  _globals['_COMMUNITYDESCRIPTION_COMMUNITYCHAT']._serialized_end=772
+  _globals['_COMMUNITYDESCRIPTION_CHATSENTRY']._serialized_start=774
+  _globals['_COMMUNITYDESCRIPTION_CHATSENTRY']._serialized_end=874
 # @@protoc_insertion_point(module_scope)

@@ -5,8 +5,10 @@ The signed envelope of every message between Status nodes, and what we put into 
 What else those messages have passes as unknown fields: of a join response, secrets among them.
 """
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
@@ -118,20 +120,82 @@ Global___CommunityRequestToJoinResponse: _TypeAlias = CommunityRequestToJoinResp
 class CommunityDescription(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class ChatIdentity(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        DISPLAY_NAME_FIELD_NUMBER: _builtins.int
+        display_name: _builtins.str
+        def __init__(
+            self,
+            *,
+            display_name: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["display_name", b"display_name"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class CommunityChat(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        IDENTITY_FIELD_NUMBER: _builtins.int
+        @_builtins.property
+        def identity(self) -> Global___CommunityDescription.ChatIdentity: ...
+        def __init__(
+            self,
+            *,
+            identity: Global___CommunityDescription.ChatIdentity | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["identity", b"identity"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["identity", b"identity"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class ChatsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        @_builtins.property
+        def value(self) -> Global___CommunityDescription.CommunityChat: ...
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: Global___CommunityDescription.CommunityChat | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     CLOCK_FIELD_NUMBER: _builtins.int
+    CHATS_FIELD_NUMBER: _builtins.int
     ARCHIVE_MAGNETLINK_CLOCK_FIELD_NUMBER: _builtins.int
     clock: _builtins.int
     archive_magnetlink_clock: _builtins.int
     """milliseconds"""
+    @_builtins.property
+    def chats(self) -> _containers.MessageMap[_builtins.str, Global___CommunityDescription.CommunityChat]:
+        """by UUID, without the community's id"""
+
     def __init__(
         self,
         *,
         clock: _builtins.int = ...,
+        chats: _abc.Mapping[_builtins.str, Global___CommunityDescription.CommunityChat] | None = ...,
         archive_magnetlink_clock: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["archive_magnetlink_clock", b"archive_magnetlink_clock", "clock", b"clock"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["archive_magnetlink_clock", b"archive_magnetlink_clock", "chats", b"chats", "clock", b"clock"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

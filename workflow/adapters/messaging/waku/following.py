@@ -94,6 +94,13 @@ class Following:
         """Those that are not known to be silent; if all are, all, because one may be back."""
         return [node for node in self.nodes if node.standing.answers is not False] or self.nodes
 
+    def one_that_answers(self, address: str) -> WakuNode:
+        """The node of this address. Raises ``MessagingError`` while it is known to be silent."""
+        node = next(one for one in self.nodes if one.address == address)
+        if node.standing.answers is False:
+            raise MessagingError(f"it does not answer: {node.standing.trouble}", place=address)
+        return node
+
     async def _follow(self, node: WakuNode, tried: asyncio.Event) -> None:
         """Poll it for ever. After a failure it is met anew, first at once, then ever later."""
         pause = 0.0

@@ -140,23 +140,29 @@ class WakuMessaging:
             )
         self._said_unconfirmed = not is_confirmed
 
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The nodes, by their addresses without user and password."""
+        return self._settings.addresses
+
     async def recalled(
-        self, channels: Sequence[str], since: float
+        self, channels: Sequence[str], since: float, source: str = ""
     ) -> AsyncGenerator[list[Received], None]:
         """What stores remember of these channels since this moment (seconds, UTC epoch).
 
-        All nodes are asked and complete each other; see ``ChatMessaging``. Raises
-        ``MessagingError`` when it is not connected, or no node answers one of the questions to the
-        end; the pages until then hold.
+        ``source`` is asked, or all nodes are, which complete each other; see ``ChatMessaging``.
+        Raises ``MessagingError`` when it is not connected, or no node answers one of the questions
+        to the end; the pages until then hold.
         """
         session = self._connected()
+        nodes = [session.one_that_answers(source)] if source else session.those_that_answer()
         now = self._clock.now()
         since = max(since, now - RETENTION)
         # A little more: a moment is a float, and holds nanoseconds of today to some hundred.
         start, end = nanoseconds(since) - 1_000, nanoseconds(now + AHEAD)
         topics = [content_topic(topic_of(channel)) for channel in channels]
         asked = questions(self._settings.pubsub_topics, topics, start, end)
-        async for page in recall(session.those_that_answer(), asked, self._clock):
+        async for page in recall(nodes, asked, self._clock):
             opened = await self._opener.open(page, channels)
             if received := [message for message in opened if message.at >= since]:
                 yield received

@@ -1,0 +1,192 @@
+"""Communities on Waku: what is said is heard, asked for, archived; what is missed is told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from states.community import Facts
+from tests.scenarios.chess import description as described
+from tests.waku.nodes.node import Dialect
+from tests.waku.town import DAY, GENERAL, HOUR, ID, KEY, MINUTE, WEEK, Town, said, texts
+from workflow.node import Node
+from workflow.waku.chats import topic_of, universal_chat_id
+
+UNIVERSAL = universal_chat_id(ID)
+
+
+@pytest.fixture(params=[Dialect.GO_WAKU, Dialect.NWAKU], ids=lambda one: one.value)
+async def town(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Town]:
+    """A town with one Waku node."""
+    town = Town(tmp_path, request.param)
+    yield town
+    await town.close()
+
+
+@pytest.fixture
+async def weeks(tmp_path: Path) -> AsyncIterator[Town]:
+    """A town with a Waku node of each kind, which are asked every other hour."""
+    town = Town(tmp_path, Dialect.NWAKU, Dialect.GO_WAKU, poll_every=2 * HOUR, ask_every=2 * HOUR)
+    yield town
+    await town.close()
+
+
+async def facts(node: Node) -> Facts:
+    return await node.engine.run(lambda tx: node._tools.facts(tx, ID))
+
+
+async def test_from_what_is_said_to_a_member_that_has_it(weeks: Town) -> None:
+    nwaku, go_waku = weeks.nodes
+    owner, member = await weeks.owner(nwaku), await weeks.member(go_waku)
+    hashes = []
+    for number in range(8):
+        hashes.append(weeks.say(f"day {number}"))
+        await weeks.clock.advance(DAY)
+    await weeks.clock.advance(4 * HOUR)
+    assert await said(owner) == {hash: hash != hashes[-1] for hash in hashes}
+    await weeks.clock.advance(4 * HOUR)
+    assert await said(member) == dict.fromkeys(hashes[:-1], True)
+    assert (await owner.verify(ID)).is_complete
+    assert (await member.verify(ID)).is_complete
+
+
+async def test_what_no_poll_brings_is_asked_for(town: Town) -> None:
+    owner = await town.owner()
+    await town.clock.advance(MINUTE)
+    town.nodes[0].faults.drop_every = 1
+    town.say("lost by the node")
+    await town.clock.advance(5 * MINUTE)
+    assert await texts(owner) == ["lost by the node"]
+
+
+async def test_what_was_said_before_and_while_nobody_listened(town: Town) -> None:
+    town.say("long before", ago=40 * DAY)
+    town.say("before", ago=20 * DAY)
+    owner = await town.owner()
+    await town.clock.advance(10 * MINUTE)
+    first = await texts(owner)
+    assert first[-1:] == (["before"] if town.nodes[0].dialect is Dialect.GO_WAKU else [])
+    await town.close("owner")
+    town.say("meanwhile")
+    await town.clock.advance(3 * DAY)
+    owner = await town.open("owner")
+    await town.clock.advance(MINUTE)
+    assert await texts(owner) == [*first, "meanwhile"]
+
+
+async def test_what_the_network_had_forgotten_is_told_exactly(town: Town) -> None:
+    owner = await town.owner()
+    town.say("kept")
+    await town.clock.advance(HOUR)
+    await town.close("owner")
+    left = town.clock.now()
+    for day in range(40):
+        town.say(f"day {day}")
+        await town.clock.advance(DAY)
+    owner = await town.open("owner")
+    await town.clock.advance(HOUR)
+    back = left + 40 * DAY
+    heard = [text for text in await texts(owner) if text != "kept"]
+    assert heard == [f"day {day}" for day in range(10, 40)]
+    coverage = await owner.verify(ID)
+    assert not coverage.is_complete
+    for one in coverage.unheard:
+        assert left - 5 * MINUTE <= one.since <= left
+        assert one.until == back - 30 * DAY
+        assert one.why == "the network had forgotten it when it was asked"
+    assert {one.channel.name for one in coverage.unheard} == {"general", ""}
+    await town.clock.advance(HOUR)
+    assert (await owner.verify(ID)).unheard == coverage.unheard
+
+
+async def test_a_store_that_is_down_delays_archives_and_disables_nothing(weeks: Town) -> None:
+    nwaku, _ = weeks.nodes
+    owner = await weeks.owner(nwaku)
+    weeks.say("first")
+    await weeks.clock.advance(WEEK - 12 * HOUR)
+    nwaku.faults.is_down = True
+    weeks.say("unheard")
+    await weeks.clock.advance(DAY)
+    assert not (await facts(owner)).is_caught_up
+    assert list((await said(owner)).values()) == [True]  # They have waited, for ten minutes.
+    coverage = await owner.verify(ID)
+    assert {one.why for one in coverage.unheard} == {"the network has not told it yet"}
+    nwaku.faults.is_down = False
+    await weeks.clock.advance(2 * HOUR)
+    assert (await facts(owner)).is_caught_up
+    assert (await owner.verify(ID)).is_complete
+
+
+async def test_archives_wait_for_a_network_that_answers_late(town: Town) -> None:
+    owner = await town.owner()
+    town.say("first")
+    await town.clock.advance(HOUR)
+    await town.close("owner")
+    town.say("while away")
+    await town.clock.advance(WEEK + 2 * HOUR)
+    town.nodes[0].faults.is_down = True
+    owner = await town.open("owner")
+    await town.clock.advance(5 * MINUTE)
+    assert list((await said(owner)).values()) == [False]
+    town.nodes[0].faults.is_down = False
+    await town.clock.advance(3 * MINUTE)
+    assert list((await said(owner)).values()) == [True, True]
+    assert (await owner.verify(ID)).is_complete
+
+
+async def test_newer_clients_write_on_one_channel(town: Town) -> None:
+    owner = await town.owner()
+    await town.clock.advance(MINUTE)
+    assert topic_of(UNIVERSAL) not in [one.topic for one in await owner.channels(ID)]
+    town.say("to all channels", UNIVERSAL)
+    town.say("to another community", UNIVERSAL[::-1])
+    await town.clock.advance(2 * MINUTE)
+    assert await texts(owner) == ["to all channels"]
+    assert [one.chat_id for one in await owner.channels(ID)] == [GENERAL, UNIVERSAL]
+
+
+async def test_a_message_of_another_time_is_counted_not_kept(town: Town) -> None:
+    owner = await town.owner()
+    await town.clock.advance(10 * MINUTE)
+    town.say("from tomorrow", ago=-DAY)
+    town.say("from last year", ago=365 * DAY)
+    town.say("a little ahead", ago=-30)
+    await town.clock.advance(10 * MINUTE)
+    assert await texts(owner) == ["a little ahead"]
+    refused = (await owner.status(ID)).refusals
+    assert refused["message from another time"] == 2
+
+
+async def test_a_description_on_the_network_makes_channels_known(town: Town) -> None:
+    owner = await town.open("owner")
+    await owner.enable()
+    await owner.create_community("town", private_key=KEY)
+    uuid = GENERAL.removeprefix(ID)
+    town.say("said before it was known")
+    await town.clock.advance(MINUTE)
+    sending = asyncio.create_task(owner.describe(ID, described(0, channels={uuid: "general"})))
+    await town.clock.advance(10 * MINUTE)
+    await sending
+    assert [one.name for one in await owner.channels(ID)] == ["general"]
+    assert await texts(owner) == ["said before it was known"]
+    member = await town.member()
+    await town.clock.advance(10 * MINUTE)
+    assert [one.name for one in await member.channels(ID)] == ["general"]
+
+
+async def test_who_comes_back_with_its_key_alone_goes_on_where_its_links_lead(weeks: Town) -> None:
+    await weeks.owner()
+    member = await weeks.member()
+    weeks.say("in the first week")
+    await weeks.clock.advance(WEEK + 4 * HOUR)
+    await weeks.close("owner")
+    owner = await weeks.open("restored")
+    await owner.enable()
+    await owner.create_community("town", private_key=KEY)
+    await weeks.clock.advance(2 * HOUR)
+    assert await texts(owner) == ["in the first week"] == await texts(member)
+    assert (await owner.status(ID)).generation == 1
+    assert (await facts(owner)).announced_clock > 0
