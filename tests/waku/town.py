@@ -111,12 +111,13 @@ class Town:
         await member.join(ID, "town")
         return member
 
-    def say(self, text: str, channel: str = GENERAL, *, ago: float = 0.0) -> bytes:
+    def say(self, text: str | bytes, channel: str = GENERAL, *, ago: float = 0.0) -> bytes:
         """Somebody says something; returns the message's hash."""
         if channel not in self._chats:
             self._chats[channel] = Chat.of(channel)
         sign = partial(self._author.sign_recoverable, hasher=None)
-        sealed = seal(self._chats[channel], text.encode(), sign, self._random.randbytes)
+        said = text.encode() if isinstance(text, str) else text
+        sealed = seal(self._chats[channel], said, sign, self._random.randbytes)
         message = sealed.stamped(int((self.clock.now() - ago) * 1e9))
         return self.network.publish(DEFAULT_PUBSUB_TOPIC, message)
 
