@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from workflow.application import Application, open_app
     from workflow.assembly import open_node
     from workflow.chat.post import Author, Post
+    from workflow.defaults import waku_messages
     from workflow.engine.rows import Recorded
     from workflow.node import Node
     from workflow.ports.records import Channel, Choice
@@ -51,6 +52,7 @@ __all__ = [
     "Timing",
     "open_app",
     "open_node",
+    "waku_messages",
 ]
 
 DISTRIBUTION: Final = "community-archives"
@@ -74,6 +76,7 @@ HOMES: Final = {
     "Timing": "workflow.adapters.store.facts",
     "open_app": "workflow.application",
     "open_node": "workflow.assembly",
+    "waku_messages": "workflow.defaults",
 }
 """Where each name is made, and what it is called there if not the same."""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from typing import Any, Final
 
@@ -100,7 +100,9 @@ async def _join(node: Node, id: str, given: Arguments) -> Arguments:
 
 async def _channel(node: Node, id: str, given: Arguments) -> Arguments:
     chat = id + given["uuid"]
-    await node.add_channel(id, Channel(topic_of(chat), chat, given["name"]))
+    known = {one.chat_id: one for one in await node.channels(id)}
+    one = known.get(chat, Channel(topic_of(chat), chat))
+    await node.add_channel(id, replace(one, name=given["name"] or one.name))
     return {"chat_id": chat}
 
 

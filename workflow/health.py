@@ -157,6 +157,10 @@ def of_a_community(
         waits = " its key is missing," if facts.link_key_is_missing else ""
         text = f"a link has been known for {_span(now - facts.link_first_at)},{waits}"
         yield problem("not-fetched", f"{text} and what it leads to is not here")
+    if is_held and one.unheard_since is not None:
+        since = f"{datetime.fromtimestamp(one.unheard_since, UTC):%Y-%m-%d %H:%M} UTC"
+        text = f"what was said in its channels since {since} is not known"
+        yield problem("not-heard", f"{text}: no Waku node has told it")
     yield from _of_its_archives(one, problem, has_rested=has_rested)
     yield from _of_its_age(one, now, max_age, problem, has_rested=has_rested)
 

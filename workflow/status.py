@@ -21,10 +21,16 @@ ROWS: Final = (
     " (SELECT at FROM history WHERE lifecycle = i.lifecycle AND id = i.id"
     "  ORDER BY seq DESC LIMIT 1),"
     " (SELECT max(sent_at) FROM announcement WHERE community = i.id),"
-    " (SELECT last_at FROM link WHERE community = i.id)"
+    " (SELECT last_at FROM link WHERE community = i.id),"
+    " (SELECT min(until) FROM (SELECT max(until) AS until FROM heard WHERE community = i.id"
+    "  GROUP BY chat))"
     # The other way round SQLite would read all instances once for each community.
     " FROM json_each(?2) asked CROSS JOIN instance i ON i.lifecycle = ?1 AND i.id = asked.value"
 )
+
+
+BEHIND: Final = 3_600.0
+"""Seconds after which a network of chats that has told nothing is said to be behind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +39,8 @@ class Standing:
 
     ``moved_at`` is when its last step was taken, ``announced_at`` when its own archives were last
     announced, ``heard_at`` when the newest link of somebody else's came; None for never.
+    ``told_until`` is until when the network of chats has told everything, by the best source of
+    the chat that is most behind; None where no such network was ever asked.
     """
 
     community: Community
@@ -43,6 +51,14 @@ class Standing:
     moved_at: float | None
     announced_at: float | None
     heard_at: float | None
+    told_until: float | None = None
+
+    @property
+    def unheard_since(self) -> float | None:
+        """Since when something is not known, if that is longer than a node needs to ask for it."""
+        until, now = self.told_until, self.facts.now
+        is_behind = until is not None and until + BEHIND < now
+        return until if is_behind and history_is_caught_up(self.facts) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +67,8 @@ class Status:
 
     ``peers`` are connected for its archives; None where nobody could be asked. ``chosen`` says in
     words which archives are fetched, and ``holding`` how many of them are here. ``is_key_saved`` is
-    false on the control device until somebody has saved the private key.
+    false on the control device until somebody has saved the private key. ``unheard_since`` is since
+    when the network of chats has not told what is said; None while it is told.
     """
 
     id: str
@@ -69,6 +86,7 @@ class Status:
     refusals: Mapping[str, int]
     guards: Mapping[str, bool]
     is_key_saved: bool = True
+    unheard_since: float | None = None
 
 
 def standings(tx: Transaction, tools: Tools, known: Sequence[Community]) -> list[Standing]:
@@ -116,6 +134,7 @@ def statuses(tx: Transaction, tools: Tools, known: Sequence[Community]) -> list[
             refusals=tools.store.refusals(tx, one.community.id),
             guards=guards_now(one.facts),
             is_key_saved=key_is_saved(tx, tools, one.facts, one.community.id),
+            unheard_since=one.unheard_since,
         )
         for one in standings(tx, tools, known)
     ]

@@ -27,6 +27,12 @@ SAID: dict[str, tuple[str, str, list[str], Any]] = {
                  ("udp://a.example:1/x",)),
     "peers": ('["192.0.2.1:1", "[::1]:2"]', "192.0.2.1:1 [::1]:2", ["192.0.2.1:1", "[::1]:2"],
               ("192.0.2.1:1", "[::1]:2")),
+    "waku": ('["http://[::1]:8645", "https://a.example/waku"]',
+             "http://[::1]:8645 https://a.example/waku",
+             ["http://[::1]:8645", "https://a.example/waku"],
+             ("http://[::1]:8645", "https://a.example/waku")),
+    "pubsub_topics": ('["/waku/2/rs/16/0"]', "/waku/2/rs/16/0", ["/waku/2/rs/16/0"],
+                      ("/waku/2/rs/16/0",)),
     "libtorrent": ("{ upload_rate_limit = 5, user_agent = 'x', enable_upnp = false }",
                    "upload_rate_limit=5 user_agent=x enable_upnp=false",
                    ["upload_rate_limit=5", "user_agent=x", "enable_upnp=false"],
@@ -108,6 +114,12 @@ def test_an_empty_variable_says_nothing(
         ("trackers = [1]", ["trackers: it is a list of texts"]),
         ("trackers = ['ftp://a']", ["trackers: 'ftp://a' is no tracker"]),
         ("peers = ['a']", ["peers: 'a' is not host:port"]),
+        ("waku = 'http://a:8645'", ["waku: it is a list of texts"]),
+        ("waku = ['a:8645']", ["waku: this is no address of a Waku node", "http:// nor https://"]),
+        ("waku = ['http://a:b']", ["waku: this is no address", "it cannot be read (http://a:b)"]),
+        ("waku = ['http://a', 'http://a/']", ["waku: the Waku node is named twice (http://a)"]),
+        ("pubsub_topics = ['/waku/2/rs/16']", ["this is no pubsub topic (/waku/2/rs/16)"]),
+        ("pubsub_topics = ['32']", ["pubsub_topics: this is no", "Write it like /waku/2/rs/16/32"]),
         ("settle = -1", ["settle: it is a number from 0 on"]),
         ("settle = inf", ["settle: it is a number from 0 on"]),
         ("settle = true", ["settle: it is a number"]),
@@ -279,6 +291,7 @@ def test_config_shows_no_secret(person: Person) -> None:
         "network = 'private'\n"
         "trackers = ['https://me:hush@a.example/announce', "
         "'udp://b.example/0123456789abcdefhush/announce?passkey=hush']\n"
+        "waku = ['https://me:hush@w.example/rest', 'http://hush@w.example:8645']\n"
         "notify_command = 'curl https://a.example/?token=hush'\n"
         "[libtorrent]\nproxy_password = 'hush'\nproxy_hostname = 'p.example'\n",
     )
@@ -289,6 +302,18 @@ def test_config_shows_no_secret(person: Person) -> None:
         assert "udp://b.example/(set)/announce?(set)" in told.out
         assert "p.example" in told.out
         assert "curl (set)" in told.out
+        assert "w.example/rest" in told.out
+        assert "w.example:8645" in told.out
+
+
+def test_a_wrong_address_of_a_waku_node_is_told_without_its_password(person: Person) -> None:
+    for url in ("ftp://me:hush@w.example", "http://me:hush@w.example:x", "me:hush@w.example"):
+        told = person("config", "--waku", url)
+        assert isinstance(told.error, SettingsInvalidError)
+        assert "this is no address of a Waku node" in str(told.error)
+        assert told.error.place == "--waku"
+        assert told.error.explained().endswith("Write it like http://127.0.0.1:8645.")
+        assert "hush" not in told.error.explained()
 
 
 def test_config_refuses_what_run_would_refuse(person: Person) -> None:

@@ -61,6 +61,10 @@ def with_facts(one: Standing, **facts: Any) -> Standing:
     return replace(one, facts=replace(one.facts, **facts))
 
 
+def test_while_nobody_runs_nobody_listens() -> None:
+    assert told(replace(OWNED, told_until=NOW - DAY), is_held=False) == []
+
+
 @pytest.mark.parametrize("one", [OWNED, MEMBER], ids=["control", "member"])
 def test_what_is_well_is_not_told(one: Standing) -> None:
     assert told(one) == []
@@ -126,6 +130,10 @@ AGO = NOW - 20 * DAY
             replace(MEMBER, heard_at=None, moved_at=AGO),
             "announcement-late gardeners: no announcement was ever heard",
         ),
+        (
+            replace(OWNED, told_until=NOW - 2 * HOUR),
+            "not-heard gardeners: what was said in its channels since 2027-01-15 06:00 UTC is not",
+        ),
     ],
     ids=lambda one: one.split()[0] if isinstance(one, str) else "",
 )  # fmt: skip
@@ -147,9 +155,12 @@ def test_a_problem_is_told_in_a_line(one: Standing, said: str) -> None:
         with_facts(replace(OWNED, announced_at=AGO), announce_due_at=None),
         with_facts(replace(OWNED, announced_at=None), announce_due_at=0.0, is_caught_up=False,
                    catch_up_deadline=NOW + 60),
+        replace(OWNED, told_until=NOW - 50 * 60),
+        with_facts(replace(OWNED, told_until=NOW - DAY), is_caught_up=False,
+                   catch_up_deadline=NOW + 60),
     ],
     ids=["being checked", "no step yet", "being fetched", "being imported", "not chosen",
-         "being archived", "timer off", "catching up"],
+         "being archived", "timer off", "catching up", "asked every minute", "being asked for"],
 )  # fmt: skip
 def test_what_is_being_done_or_was_not_asked_for_is_no_problem(one: Standing) -> None:
     assert told(one) == []

@@ -25,6 +25,8 @@ from workflow.engine.inbox import Inbox, serve
 from workflow.node import Node
 from workflow.ports.records import Choice
 
+MINUTE, HOUR = 60.0, 3_600.0
+
 
 @asynccontextmanager
 async def running(
@@ -162,3 +164,34 @@ async def test_the_choice_is_shown(here: InProcess) -> None:
         assert "  archives   none yet\n" in said
         said = (await asyncio.to_thread(here, "why", "chess")).out
         assert "  chosen     the latest archives\n" in said
+
+
+async def test_the_best_source_of_the_chat_that_is_most_behind_counts(here: InProcess) -> None:
+    async with running(here) as (node, clock):
+        (one,) = await node.communities()
+        other = await node.create_community("weavers")
+        await node.set_key_saved(other)
+        now = clock.now()
+
+        async def tell(id: str, chat: str, source: str, ago: float) -> None:
+            chats = [(id, chat)]
+            store = node._tools.store
+            await node.engine.run(lambda tx: store.set_heard(tx, chats, source, now - ago))
+
+        await tell(one.id, "a", "http://one", MINUTE)
+        await tell(one.id, "b", "http://one", 200 * HOUR)
+        await tell(one.id, "b", "http://two", 50 * MINUTE)
+        await tell(other, "a", "http://one", MINUTE)
+        assert (await node.health()).is_healthy
+        assert (await node.status(one.id)).unheard_since is None
+        await tell(one.id, "b", "http://two", 2 * HOUR)
+        (problem,) = (await node.health()).problems
+        assert (problem.code, problem.community) == ("not-heard", "gardeners")
+        assert problem.text.endswith(" UTC is not known: no Waku node has told it")
+        assert (await node.status(one.id)).unheard_since == now - 2 * HOUR
+        said = (await asyncio.to_thread(here, "status", "gardeners")).out
+        assert "  not heard  since " in said
+        assert all(len(line) <= 80 for line in said.splitlines())
+        told = json.loads((await asyncio.to_thread(here, "status", "--json")).out)
+        assert [row["unheard_since"] for row in told] == [now - 2 * HOUR, None]
+    assert "not heard" not in here("status", "gardeners").out, "nobody runs, so nobody asks"

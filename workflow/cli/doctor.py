@@ -31,18 +31,20 @@ SAME: Final = "Give 'doctor' and 'run' the same --network and --listen."
 def doctor(
     *,
     wait: Annotated[
-        float, typer.Option(min=0.1, metavar="SECONDS", help="For each tracker and peer.")
+        float,
+        typer.Option(min=0.1, metavar="SECONDS", help="For each tracker, peer and Waku node."),
     ] = 5.0,
     as_json: AsJson = False,
     data_dir: DataDir,
     networking: Networking,
 ) -> None:
-    """Check ports, trackers, peers, folders, disk and clock.
+    """Check ports, trackers, peers, Waku, disk and clock.
 
-    Give it the options that 'run' gets. Only trackers and peers that are configured are asked, a
-    tracker about no archive, and with --network public status-go's two. 'unknown' is what cannot be
-    seen from this machine, with how to find out. It changes nothing, and may be used while 'run'
-    runs. Exit code 4 says that there is a problem.
+    Give it the options that 'run' gets. Only trackers, peers and Waku nodes that are configured are
+    asked, a tracker about no archive, and with --network public status-go's two. Of a Waku node
+    nothing is fetched that waits there. 'unknown' is what cannot be seen from this machine, with
+    how to find out. It changes nothing, and may be used while 'run' runs. Exit code 4 says that
+    there is a problem.
     """
     from workflow.cli.probes import Verdict  # noqa: PLC0415 - as all here, when it is needed.
 
@@ -83,7 +85,12 @@ def checks(data_dir: Path, networking: Networking, wait: float) -> list[Check]:
 
     settings = networking.settings()
     found = [writable("data directory", data_dir), *_of_the_machine(data_dir)]
-    found.append(writable("messages", networking.folder))
+    if networking.waku:
+        from workflow.cli.waku_nodes import waku_nodes  # noqa: PLC0415
+
+        found += waku_nodes(networking.waku, networking.pubsub_topics, wait)
+    else:
+        found.append(writable("messages", networking.folder))
     found.append(_listening(data_dir, settings))
     if settings.network is Network.LOCAL or settings.is_on_loopback:
         text = "only programs on this machine reach this node, as configured"

@@ -18,7 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 from workflow.cli.kinds import without_secrets
@@ -55,19 +55,30 @@ class Check:
 
 
 Question = Callable[[], Check]
+T = TypeVar("T")
 
 
 def ask_all(questions: Sequence[tuple[str, Question]], limit: float) -> list[Check]:
     """Ask all at once; whoever has not answered within ``limit`` seconds is a problem."""
-    answers: dict[int, Check] = {}
+    late, remedy = f"no answer within {limit:g} s", "See whether it can be reached."
+    answers = answers_of([question for _, question in questions], limit)
+    return [
+        answer or Check(name, Verdict.PROBLEM, late, remedy)
+        for (name, _), answer in zip(questions, answers, strict=True)
+    ]
 
-    def ask(number: int, question: Question) -> None:
+
+def answers_of(questions: Sequence[Callable[[], T]], limit: float) -> list[T | None]:
+    """Ask all at once; None for those that have not answered within ``limit`` seconds."""
+    answers: dict[int, T] = {}
+
+    def ask(number: int, question: Callable[[], T]) -> None:
         answers[number] = question()
 
     threads = [
         # Nobody waits for a name that is looked up for minutes.
         threading.Thread(target=ask, args=(number, question), daemon=True)
-        for number, (_, question) in enumerate(questions)
+        for number, question in enumerate(questions)
     ]
     for thread in threads:
         thread.start()
@@ -75,11 +86,7 @@ def ask_all(questions: Sequence[tuple[str, Question]], limit: float) -> list[Che
     for thread in threads:
         thread.join(left)
         left = 0.0 if thread.is_alive() else left  # The others have had as long.
-    late = f"no answer within {limit:g} s"
-    return [
-        answers.get(number, Check(name, Verdict.PROBLEM, late, "See whether it can be reached."))
-        for number, (name, _) in enumerate(questions)
-    ]
+    return [answers.get(number) for number in range(len(questions))]
 
 
 # -- who is asked ----------------------------------------------------------------------------------

@@ -94,7 +94,9 @@ def checked(name: str, about: About, value: Any, origin: Origin) -> Any:
     except ValueError as error:
         raise SettingsInvalidError(f"{name}: {error}", place=origin.place) from None
     except ConfigurationError as error:
-        raise SettingsInvalidError(f"{name}: {error.message}", place=origin.place) from None
+        raise SettingsInvalidError(
+            f"{name}: {error}", place=origin.place, remedy=error.advice
+        ) from None
 
 
 def _refuse_strangers(file: SettingsFile, data_dir: Path) -> None:

@@ -10,7 +10,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 from workflow.cli.asking import ask_holder
 from workflow.cli.place import find, view_of
-from workflow.cli.words import hanging, note, path, say, span, table, unsaved_key, when, width
+from workflow.cli.words import (
+    hanging,
+    moment,
+    note,
+    path,
+    say,
+    span,
+    table,
+    unsaved_key,
+    when,
+    width,
+)
 
 if TYPE_CHECKING:
     from workflow.ports.records import Holding
@@ -124,6 +135,13 @@ def cells(one: Status, now: float) -> tuple[str, ...]:
     )
 
 
+def _unheard(one: Status, look: Look) -> str:
+    """What is not known of its chats; while nobody runs, nobody asks for it."""
+    if one.unheard_since is None or not look.holder:
+        return ""
+    return f"since {moment(one.unheard_since)}: no Waku node has told what is said in its channels"
+
+
 def _cut(name: str, room: int) -> str:
     return name if len(name) <= room else name[: room - 1] + "…"
 
@@ -158,6 +176,7 @@ def say_detail(look: Look) -> None:
         "chosen": one.chosen,
         "next due": due,
         "held by": look.holder or NOBODY,
+        "not heard": _unheard(one, look),
         "condition": one.condition,
         "last error": one.reason,
     }

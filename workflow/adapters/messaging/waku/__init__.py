@@ -9,6 +9,7 @@ forgets who has subscribed. So every promise of the port is kept by asking again
     following     nodes that are polled, and what they bring handed on
     publishing    a message sent until a store has it
     recalling     what stores remember, of several nodes and topics, in the order of time
+    looking       a node looked at from outside, without being followed
     node          one node: HTTP, time-outs, whether it answers
     opening       messages of the network -> messages of chats
     dialects      JSON of nodes <-> messages of the network, pure
