@@ -12,7 +12,7 @@ from coincurve import PrivateKey
 from states.community import Facts
 from tests.scenarios.chess import description as described
 from tests.waku.nodes.node import Dialect
-from tests.waku.town import DAY, GENERAL, HOUR, ID, KEY, MINUTE, WEEK, Town, said, texts
+from tests.waku.town import DAY, GENERAL, HOUR, ID, KEY, MINUTE, START, WEEK, Town, said, texts
 from workflow.archive.hashing import keccak256
 from workflow.archive.pb.segment_message_pb2 import SegmentMessage
 from workflow.errors import JournalClosedError
@@ -139,6 +139,19 @@ async def test_archives_wait_for_a_network_that_answers_late(town: Town) -> None
     town.nodes[0].faults.is_down = False
     await town.clock.advance(3 * MINUTE)
     assert list((await said(owner)).values()) == [True, True]
+    assert (await owner.verify(ID)).is_complete
+
+
+async def test_a_network_that_never_answered_is_told(town: Town) -> None:
+    town.nodes[0].faults.is_down = True
+    owner = await town.owner(interval=7200)
+    assert (await owner.verify(ID)).is_complete  # It has only just begun.
+    await town.clock.advance(4 * HOUR)
+    coverage = await owner.verify(ID)
+    assert {one.why for one in coverage.unheard} == {"the network has not told it yet"}
+    assert {one.since for one in coverage.unheard} == {START}
+    town.nodes[0].faults.is_down = False
+    await town.clock.advance(5 * MINUTE)
     assert (await owner.verify(ID)).is_complete
 
 
