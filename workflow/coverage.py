@@ -234,10 +234,10 @@ class _Known:
         for gap in self.gaps:
             if gap.chat in chats:
                 yield Unheard(chats[gap.chat], gap.since, gap.until, FORGOTTEN)
-        if self.community.anchor is None:
-            return
-        over = int(tools.clock.now() - tools.grace)
-        begun = window_containing(over, self.community.anchor, self.community.interval).start
+        over, interval = int(tools.clock.now() - tools.grace), self.community.interval
+        begun = over - interval
+        if self.community.anchor is not None:
+            begun = window_containing(over, self.community.anchor, interval).start
         for chat, sources in self.heard.items():
             until = max(sources.values())
             if chat in chats and until < begun:

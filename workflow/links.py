@@ -163,11 +163,14 @@ class Links:
                 await self._ask(community)
             except JournalClosedError:
                 return
+            except UnknownInstanceError:
+                continue  # It was removed meanwhile.
             except Exception as error:  # noqa: BLE001 - whatever it is, the others go on.
                 logger.bind(community=community).warning("missed messages: {}", error)
                 self._asked_again(community)
 
     async def _ask(self, community: str) -> None:
+        await self._listening.expect(community)
         since = self._tools.clock.now() - RETENTION
         async with aclosing(self._tools.messaging.stored(channel_of(community), since)) as stored:
             async for message in stored:

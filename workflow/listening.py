@@ -40,6 +40,8 @@ AT_ONCE: Final = 1000
 """Messages of one community that are stored in one transaction, at most."""
 ID_LENGTH: Final = 68
 """Characters of a community's id, with which the ids of its chats begin."""
+NOBODY: Final = ""
+"""Stands in the place of a source for what came before a chat was followed."""
 OTHER_TIME: Final = "message from another time"
 
 
@@ -78,6 +80,12 @@ class Listening:
         self._current: set[str] = set()
         self._waiting: list[tuple[Received, asyncio.Future[None]]] = []
         self._storing: asyncio.Task[None] | None = None
+
+    async def expect(self, community: str) -> None:
+        """From now on what its chats say is due, also as long as nobody tells it."""
+        if self._messaging is not None:
+            now = self._tools.clock.now()
+            await self._engine.run(lambda tx: self._questions(tx, [community], now))
 
     async def catch_up(self, community: str) -> None:
         """Follow a community's chats, and ask for what was missed of them until now.
@@ -147,7 +155,8 @@ class Listening:
     ) -> dict[tuple[float, str], list[Heard]]:
         """By the moment since which to ask, and whom, the chats to ask for.
 
-        What nobody remembers any more becomes a gap.
+        What nobody remembers any more is a gap, beginning with the moment at which the chat was
+        first followed: that is what ``NOBODY`` has told.
         """
         store, oldest = self._tools.store, now - RETENTION
         sources = cast("ChatMessaging", self._messaging).sources
@@ -157,10 +166,12 @@ class Listening:
             newest = store.newest_times(tx, community, oldest)
             for one in self._chats(tx, community):
                 told = heard.get(one.chat, {})
-                until = max(told.values(), default=oldest)
-                if until < oldest:
+                if not told:
+                    store.set_heard(tx, [one], NOBODY, now)
+                elif (until := max(told.values())) < oldest:
                     store.add_gap(tx, community, Gap(one.chat, until, oldest))
-                first = oldest if told else newest.get(topic_of(one.chat), oldest)
+                is_new = told.keys() <= {NOBODY}
+                first = newest.get(topic_of(one.chat), oldest) if is_new else oldest
                 for source in sources:
                     since = told.get(source, first)
                     # Told while the clock was wrong: nobody knows until when.

@@ -7,12 +7,17 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from coincurve import PrivateKey
 
 from states.community import Facts
 from tests.scenarios.chess import description as described
 from tests.waku.nodes.node import Dialect
-from tests.waku.town import DAY, GENERAL, HOUR, ID, KEY, MINUTE, WEEK, Town, said, texts
+from tests.waku.town import DAY, GENERAL, HOUR, ID, KEY, MINUTE, START, WEEK, Town, said, texts
+from workflow.archive.hashing import keccak256
+from workflow.archive.pb.segment_message_pb2 import SegmentMessage
+from workflow.errors import JournalClosedError
 from workflow.node import Node
+from workflow.testing.world import Killer
 from workflow.waku.chats import topic_of, universal_chat_id
 
 UNIVERSAL = universal_chat_id(ID)
@@ -137,6 +142,20 @@ async def test_archives_wait_for_a_network_that_answers_late(town: Town) -> None
     assert (await owner.verify(ID)).is_complete
 
 
+async def test_a_network_that_never_answered_is_told(town: Town) -> None:
+    town.nodes[0].faults.is_down = True
+    owner = await town.owner(interval=7200)
+    assert (await owner.verify(ID)).is_complete  # It has only just begun.
+    await town.clock.advance(4 * HOUR)
+    coverage = await owner.verify(ID)
+    assert {one.why for one in coverage.unheard} == {"the network has not told it yet"}
+    assert all(START <= one.since <= START + 5 * MINUTE for one in coverage.unheard)
+    assert {one.channel.name for one in coverage.unheard} == {"general", ""}
+    town.nodes[0].faults.is_down = False
+    await town.clock.advance(5 * MINUTE)
+    assert (await owner.verify(ID)).is_complete
+
+
 async def test_newer_clients_write_on_one_channel(town: Town) -> None:
     owner = await town.owner()
     await town.clock.advance(MINUTE)
@@ -190,3 +209,53 @@ async def test_who_comes_back_with_its_key_alone_goes_on_where_its_links_lead(we
     assert await texts(owner) == ["in the first week"] == await texts(member)
     assert (await owner.status(ID)).generation == 1
     assert (await facts(owner)).announced_clock > 0
+
+
+async def test_a_crash_at_any_commit_while_catching_up_loses_nothing(tmp_path: Path) -> None:
+    """Three pages are told; whatever was committed when it died, all of them are here after it."""
+
+    async def told(killer: Killer, directory: Path) -> tuple[dict[bytes, bool], dict[str, int]]:
+        town = Town(directory, Dialect.NWAKU)
+        owner = await town.owner()
+        await town.clock.advance(MINUTE)
+        await town.close("owner")
+        for number in range(230):
+            town.say(f"message {number}")
+            await town.clock.advance(1)
+        while True:
+            try:
+                owner = await town.open("owner", probe=killer.reach)
+                await town.clock.advance(10 * MINUTE)
+                heard = await said(owner), dict((await owner.status(ID)).refusals)
+            except JournalClosedError:
+                killer.is_dead = False
+                await town.close()
+            else:
+                await town.close()
+                return heard
+
+    whole = Killer()
+    end = await told(whole, tmp_path / "whole")
+    assert len(end[0]) == 230
+    for at in range(1, whole.passed + 1, max(1, whole.passed // 12)):
+        killer = Killer(at=at)
+        assert await told(killer, tmp_path / str(at)) == end, killer.log[-1]
+        assert killer.passed > at
+
+
+async def test_a_description_in_parts_is_put_together(town: Town) -> None:
+    member = await town.member()
+    await town.clock.advance(10 * MINUTE)
+    channels = {f"00000000-0000-0000-0000-{number:012x}": "x" * 90 for number in range(40)}
+    whole = described(0, PrivateKey(KEY), channels)
+    count = -(-len(whole) // 1000)
+    for index in range(count):
+        part = SegmentMessage(
+            entire_message_hash=keccak256(whole),
+            index=index,
+            segments_count=count,
+            payload=whole[index * 1000 : (index + 1) * 1000],
+        )
+        town.say(part.SerializeToString(), ID)
+    await town.clock.advance(10 * MINUTE)
+    assert len(await member.channels(ID)) == 40

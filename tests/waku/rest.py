@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache, partial
@@ -14,6 +15,7 @@ from tests.waku.nodes.network import WakuNetwork
 from tests.waku.nodes.node import Dialect, WakuNode
 from tests.waku.nodes.serving import InProcess
 from workflow.adapters.keys.memory import MemoryKeys
+from workflow.adapters.messaging.waku import dialects
 from workflow.adapters.messaging.waku.messaging import WakuMessaging
 from workflow.adapters.messaging.waku.opening import nanoseconds
 from workflow.adapters.messaging.waku.settings import WakuSettings
@@ -138,3 +140,32 @@ async def recall(messaging: WakuMessaging, since: float, *channels: str) -> list
         async for page in messaging.recalled(channels or (CHANNEL,), since)
         for message in page
     ]
+
+
+Answer = Callable[[httpx.Request], dict[str, object]]
+
+
+async def scripted(waku: Waku, answer: Answer | None) -> WakuMessaging:
+    """A store that answers as no node of ours would, or none; its relay has nothing."""
+
+    async def handle(request: httpx.Request) -> httpx.Response:
+        if request.url.path.startswith("/store"):
+            if answer is None or "v1" in request.url.path:
+                return httpx.Response(404)
+            return httpx.Response(200, content=json.dumps(answer(request)).encode())
+        return httpx.Response(200, content=b"null")
+
+    messaging = WakuMessaging(
+        WakuSettings(("http://scripted",)),
+        waku.clock,
+        MemoryKeys(),
+        transport=lambda _: httpx.MockTransport(handle),
+    )
+    waku.clock.watch(lambda: messaging.is_busy)
+    await messaging.open(Inbox())
+    return messaging
+
+
+def item(waku: Waku, payload: bytes, at: float) -> dict[str, object]:
+    message = json.loads(dialects.relay_body(waku.sealed(payload, at=at)))
+    return {"message": message, "pubsubTopic": "/waku/2/rs/16/32"}

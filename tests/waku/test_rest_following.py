@@ -78,7 +78,10 @@ async def test_a_node_that_was_away_is_followed_again_and_logged_once(
     messaging = await opened(waku, inbox, node)
     with logged("WARNING") as warnings:
         node.faults.is_down = True
+        before = len(waku.requests)
         await waku.clock.advance(600)
+        # At once, after 1, 2, 4, 8, 16 s, and then every 30 s.
+        assert 20 < len(waku.requests) - before < 30
         (standing,) = messaging.standing
         assert standing.answers is False
         assert standing.since < waku.clock.now() - 500

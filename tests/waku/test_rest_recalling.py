@@ -1,22 +1,17 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 
-import httpx
 import pytest
 
 from tests.waku.nodes.faults import Lie
 from tests.waku.nodes.node import Dialect, WakuNode
-from tests.waku.rest import CHANNEL, COMMUNITY, Inbox, Waku, chat_of, recall
-from workflow.adapters.keys.memory import MemoryKeys
+from tests.waku.rest import CHANNEL, COMMUNITY, Inbox, Waku, chat_of, recall, scripted
 from workflow.adapters.messaging.waku import dialects, recalling
 from workflow.adapters.messaging.waku import node as node_module
 from workflow.adapters.messaging.waku.messaging import WakuMessaging
-from workflow.adapters.messaging.waku.settings import WakuSettings
 from workflow.errors import MessagingError
 from workflow.ports.messaging import RETENTION, Received
 from workflow.waku.chats import NON_PROTECTED_PUBSUB_TOPIC, Chat
@@ -127,6 +122,7 @@ async def test_nodes_complete_each_other(waku: Waku, dialect: Dialect) -> None:
 @pytest.mark.parametrize("fault", ["is_down", "is_store_down", "delay", "lie"])
 @BOTH
 async def test_one_node_that_answers_is_enough(waku: Waku, dialect: Dialect, fault: str) -> None:
+    waku.poll_every = 1.0
     start, good, bad = waku.clock.now(), waku.node(dialect), waku.node(dialect)
     for number in range(25):
         waku.say(b"%d" % number, at=start + number / 10)
@@ -134,7 +130,10 @@ async def test_one_node_that_answers_is_enough(waku: Waku, dialect: Dialect, fau
     await waku.clock.advance(2)
     value = {"delay": 3600.0, "lie": Lie.NO_JSON}.get(fault, True)
     setattr(bad.faults, fault, value)
+    asked_at = waku.clock.now()
     assert await patiently(waku, messaging, start) == [b"%d" % number for number in range(25)]
+    # Who is known to be silent is not asked again and again.
+    assert waku.clock.now() - asked_at < 4 * node_module.ANSWER_WITHIN
     bad.faults.delay = 0.0
     await waku.clock.advance(60)
     await messaging.close()
@@ -195,8 +194,35 @@ async def test_which_store_a_node_has_is_remembered(waku: Waku) -> None:
     await messaging.close()
 
 
+async def test_which_store_a_node_has_is_found_out_anew_when_it_was_away(waku: Waku) -> None:
+    start, nwaku = waku.clock.now(), waku.node(Dialect.NWAKU)
+    node = waku.node(Dialect.GO_WAKU, store_peer=nwaku)
+    waku.say(b"one")
+    nwaku.faults.is_down = True
+    messaging = await opened(waku, node)
+    assert await recall(messaging, start) == [b"one"]
+    node.faults.is_down = True
+    await waku.clock.advance(100)
+    nwaku.faults.is_down = node.faults.is_down = False
+    await waku.clock.advance(60)
+    waku.requests.clear()
+    assert await recall(messaging, start) == [b"one"]
+    assert len(waku.asked("GET", "/store/v3")) == 2
+    assert not waku.asked("GET", "/store/v1")
+    await messaging.close()
+
+
+async def test_a_store_that_is_missing_for_good_is_not_asked_for_again(waku: Waku) -> None:
+    messaging = await scripted(waku, None)
+    began = waku.clock.now()
+    with pytest.raises(MessagingError, match="404"):
+        await recall(messaging, began)
+    assert waku.clock.now() == began
+    await messaging.close()
+
+
 @BOTH
-async def test_a_node_without_store_is_told_at_once(waku: Waku, dialect: Dialect) -> None:
+async def test_a_node_without_store_says_so(waku: Waku, dialect: Dialect) -> None:
     node = waku.node(dialect, has_store=False)
     messaging = await opened(waku, node)
     with pytest.raises(MessagingError, match="not known completely") as raised:
@@ -220,6 +246,17 @@ async def test_nobody_is_asked_for_more_than_the_network_remembers(waku: Waku) -
     await messaging.close()
 
 
+async def test_what_is_a_little_earlier_is_left_out(waku: Waku) -> None:
+    start, node = waku.clock.now(), waku.node(Dialect.GO_WAKU)
+    for earlier in (500, 0):
+        timestamp = int(start) * 10**9 - earlier
+        message = replace(waku.sealed(b"%d" % earlier), timestamp=timestamp)
+        waku.network.publish("/waku/2/rs/16/32", message)
+    messaging = await opened(waku, node)
+    assert await recall(messaging, start) == [b"0"]
+    await messaging.close()
+
+
 async def test_what_has_no_time_or_one_far_ahead_is_left_out(waku: Waku) -> None:
     start, node = waku.clock.now(), waku.node(Dialect.GO_WAKU)
     for number in range(15):
@@ -230,133 +267,3 @@ async def test_what_has_no_time_or_one_far_ahead_is_left_out(waku: Waku) -> None
     messaging = await opened(waku, node)
     assert await recall(messaging, start) == [b"of now"]
     await messaging.close()
-
-
-# -------------------------------------------------------------------------------- rogue answers
-
-
-@pytest.mark.parametrize(
-    "lie", [Lie.SAME_CURSOR, Lie.REFUSED_INSIDE, Lie.WRONG_SHAPE, Lie.NO_JSON, Lie.HUGE]
-)
-@BOTH
-async def test_a_rogue_store_is_an_error(
-    waku: Waku, dialect: Dialect, lie: Lie, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(node_module, "MAX_ANSWER", 1_000_000)
-    start, node = waku.clock.now(), waku.node(dialect)
-    for number in range(25):
-        waku.say(b"%d" % number, at=start + number / 10)
-    messaging = await opened(waku, node)
-    node.faults.lie, node.faults.huge = lie, 1_000_001
-    with pytest.raises(MessagingError) as raised:
-        await patiently(waku, messaging, start)
-    assert node.url in str(raised.value)
-    node.faults.lie = None
-    await messaging.close()
-
-
-@pytest.mark.parametrize("lie", [Lie.OTHER_TOPIC, Lie.WRONG_TYPES])
-async def test_what_does_not_belong_to_the_question_is_left_out(waku: Waku, lie: Lie) -> None:
-    start, node = waku.clock.now(), waku.node(Dialect.NWAKU)
-    waku.say(b"one")
-    messaging = await opened(waku, node)
-    node.faults.lie = lie
-    assert await recall(messaging, start) == []
-    node.faults.lie = Lie.OTHER_HASH  # Computed here: what is said of it means nothing.
-    assert await recall(messaging, start) == [b"one"]
-    await messaging.close()
-
-
-Answer = Callable[[httpx.Request], dict[str, object]]
-
-
-async def scripted(waku: Waku, answer: Answer) -> WakuMessaging:
-    """A store that answers as no node of ours would; its relay has nothing."""
-
-    async def handle(request: httpx.Request) -> httpx.Response:
-        if request.url.path.startswith("/store/v3"):
-            return httpx.Response(200, content=json.dumps(answer(request)).encode())
-        return httpx.Response(200, content=b"null")
-
-    messaging = WakuMessaging(
-        WakuSettings(("http://scripted",)),
-        waku.clock,
-        MemoryKeys(),
-        transport=lambda _: httpx.MockTransport(handle),
-    )
-    waku.clock.watch(lambda: messaging.is_busy)
-    await messaging.open(Inbox())
-    return messaging
-
-
-def item(waku: Waku, payload: bytes, at: float) -> dict[str, object]:
-    message = json.loads(dialects.relay_body(waku.sealed(payload, at=at)))
-    return {"message": message, "pubsubTopic": "/waku/2/rs/16/32"}
-
-
-async def test_pages_in_no_order_are_an_error(waku: Waku) -> None:
-    start = waku.clock.now()
-    pages: dict[str | None, dict[str, object]] = {
-        None: {"messages": [item(waku, b"1", start + 1)], "paginationCursor": "0x01"},
-        "0x01": {"messages": [item(waku, b"0", start)]},
-    }
-    messaging = await scripted(waku, lambda request: pages[request.url.params.get("cursor")])
-    with pytest.raises(MessagingError, match="order of time"):
-        await recall(messaging, start)
-    await messaging.close()
-
-
-async def test_within_a_page_any_order_will_do_and_repeats_are_one(waku: Waku) -> None:
-    start = waku.clock.now()
-    later, early = item(waku, b"1", start + 1), item(waku, b"0", start)
-    pages: dict[str | None, dict[str, object]] = {
-        None: {"messages": [later, early, later], "paginationCursor": "0x01"},
-        "0x01": {"messages": [later, item(waku, b"2", start + 1)]},
-    }
-    messaging = await scripted(waku, lambda request: pages[request.url.params.get("cursor")])
-    assert await recall(messaging, start) == [b"0", b"1", b"2"]
-    await messaging.close()
-
-
-async def test_pages_without_end_and_content_end(
-    waku: Waku, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(recalling, "IDLE_PAGES", 20)
-    numbers = iter(range(10**6))
-    messaging = await scripted(waku, lambda _: {"paginationCursor": f"0x{next(numbers):064x}"})
-    with pytest.raises(MessagingError, match="nothing on them"):
-        await recall(messaging, waku.clock.now())
-    await messaging.close()
-
-
-async def test_pages_that_are_too_long_are_asked_for_in_parts(
-    waku: Waku, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    start, node = waku.clock.now(), waku.node(Dialect.NWAKU)
-    for number in range(16):
-        waku.say(b"%d" % number + bytes(20_000), at=start + number / 10)
-    messaging = await opened(waku, node)
-    monkeypatch.setattr(node_module, "MAX_ANSWER", 200_000)
-    payloads = await recall(messaging, start)
-    assert [payload.rstrip(b"\0") or b"0" for payload in payloads] == [
-        (b"%d" % number).rstrip(b"\0") for number in range(16)
-    ]
-    monkeypatch.setattr(node_module, "MAX_ANSWER", 20_000)
-    with pytest.raises(MessagingError, match="longer than"):
-        await patiently(waku, messaging, start)
-    monkeypatch.undo()
-    await messaging.close()
-
-
-async def test_closing_ends_a_question(waku: Waku) -> None:
-    start, node = waku.clock.now(), waku.node()
-    for number in range(25):
-        waku.say(b"%d" % number, at=start + number / 10)
-    messaging = await opened(waku, node)
-    pages = messaging.recalled([CHANNEL], start)
-    await anext(pages)
-    await messaging.close()
-    rest = asyncio.ensure_future(anext(pages))
-    await waku.clock.advance(sum(recalling.ASK_AGAIN_AFTER))
-    with pytest.raises(MessagingError, match="disconnected"):
-        await rest

@@ -20,6 +20,7 @@ from workflow.adapters.keys.memory import MemoryKeys
 from workflow.adapters.messaging.waku.messaging import WakuMessaging
 from workflow.adapters.messaging.waku.settings import WakuSettings
 from workflow.archive.message import ArchivedMessage
+from workflow.archive.windows import INTERVAL
 from workflow.assembly import open_node
 from workflow.errors import JournalClosedError
 from workflow.node import Node
@@ -96,27 +97,28 @@ class Town:
             with suppress(JournalClosedError):
                 await node.stop()
 
-    async def owner(self, *nodes: WakuNode, **ports: Any) -> Node:
+    async def owner(self, *nodes: WakuNode, interval: int = INTERVAL) -> Node:
         """A node that controls the community, whose one channel is ``GENERAL``."""
-        owner = await self.open("owner", *nodes, **ports)
+        owner = await self.open("owner", *nodes)
         await owner.enable()
-        await owner.create_community("town", private_key=KEY)
+        await owner.create_community("town", private_key=KEY, interval=interval)
         await owner.add_channel(ID, Channel(topic_of(GENERAL), GENERAL, "general"))
         return owner
 
-    async def member(self, *nodes: WakuNode, **ports: Any) -> Node:
+    async def member(self, *nodes: WakuNode) -> Node:
         """A node that has joined it."""
-        member = await self.open("member", *nodes, **ports)
+        member = await self.open("member", *nodes)
         await member.enable()
         await member.join(ID, "town")
         return member
 
-    def say(self, text: str, channel: str = GENERAL, *, ago: float = 0.0) -> bytes:
+    def say(self, text: str | bytes, channel: str = GENERAL, *, ago: float = 0.0) -> bytes:
         """Somebody says something; returns the message's hash."""
         if channel not in self._chats:
             self._chats[channel] = Chat.of(channel)
         sign = partial(self._author.sign_recoverable, hasher=None)
-        sealed = seal(self._chats[channel], text.encode(), sign, self._random.randbytes)
+        said = text.encode() if isinstance(text, str) else text
+        sealed = seal(self._chats[channel], said, sign, self._random.randbytes)
         message = sealed.stamped(int((self.clock.now() - ago) * 1e9))
         return self.network.publish(DEFAULT_PUBSUB_TOPIC, message)
 

@@ -143,6 +143,8 @@ class Following:
 
     async def _take(self, pubsub_topic: str, items: Sequence[object]) -> None:
         """Hand on what is new and on our channels."""
+        if not items:
+            return
         channels = tuple(self._channels)
         wanted = {content_topic(topic_of(channel)) for channel in channels}
         found = {}
