@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -19,6 +20,7 @@ from workflow.adapters.clock.manual import ManualClock
 from workflow.adapters.clock.system import SystemClock
 from workflow.adapters.messaging.waku.looking import Look, look_at
 from workflow.adapters.messaging.waku.node import Dialect as Spoken
+from workflow.cli import waku_nodes
 from workflow.waku.chats import DEFAULT_PUBSUB_TOPIC
 from workflow.waku.message import WakuMessage
 
@@ -167,3 +169,23 @@ def test_it_is_waited_for_no_longer_than_was_said(here: InProcess, silent: str) 
     said = here("doctor", "--waku", silent, "--wait", "0.2")
     assert said.code == 4
     assert f"{silent}: no answer within 0.2 s" in said.out
+
+
+def test_who_never_comes_back_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    release = threading.Event()
+    monkeypatch.setattr(waku_nodes, "_look", lambda *_: release.wait(60))
+    (check,) = waku_nodes.waku_nodes(["http://me:hush@a.example"], (), 0.1)
+    release.set()
+    assert (check.verdict, check.text) == ("problem", "http://a.example: no answer within 0.1 s")
+
+
+def test_a_node_that_does_not_say_who_it_is_may_do_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(waku_nodes, "_look", lambda node, *_: Look(node, health="Node is healthy"))
+    (check,) = waku_nodes.waku_nodes(["http://a.example"], ["/waku/2/rs/16/0"], 5.0)
+    assert check.verdict == "ok"
+    assert check.text == (
+        "http://a.example is a Waku node that does not say which; it says Node is healthy; it tells"
+        " what was missed"
+    )
