@@ -40,7 +40,7 @@ ASK_AGAIN: Final = 60.0
 ASKERS: Final = 16
 """How many communities' missed links are asked for at once."""
 REMEMBERED: Final = 65_536
-"""How many of the messages that were taken are known when they come again."""
+"""How many of the links and descriptions that were taken are known when they come again."""
 TOLD_AGAIN: Final = re.compile("10*")
 """Which counts of refusals are logged: 1, 10, 100 and so on."""
 
@@ -87,26 +87,26 @@ class Links:
 
     async def unfollow(self, community: str) -> None:
         """Take no more links of this community."""
+        self._taken.clear()  # Who follows it again is to hear all again.
         await self._listening.unfollow(community)
         await self._tools.messaging.unsubscribe(channel_of(community))
 
     async def receive(self, message: Received) -> None:
         """Take a message of whatever kind: by its channel it is known what it should be.
 
-        One that was taken is not taken again; networks repeat, and are asked for what they know.
+        A link that was taken is not taken again; networks repeat, and are asked for what they know.
         """
         community, envelope = community_of(message.channel), message.envelope
         if envelope is None:
             await self._receive_link(community, message.payload)
+        elif len(community) > ID_LENGTH:
+            await self._listening.take(message)
         elif envelope.hash not in self._taken:
-            if message.channel == channel_of(community):
-                if (whole := self._whole(message, envelope)) is not None:
-                    await self._receive_link(community, whole)
-            elif len(community) == ID_LENGTH:
-                if (whole := self._whole(message, envelope)) is not None:
+            if (whole := self._whole(message, envelope)) is not None:
+                if message.channel == community:
                     await self._receive_description(community, whole)
-            else:
-                await self._listening.take(message)
+                else:
+                    await self._receive_link(community, whole)
             self._taken[envelope.hash] = None
             if len(self._taken) > REMEMBERED:
                 self._taken.popitem(last=False)

@@ -14,9 +14,10 @@ What all have forgotten before they were asked is a row as well: a gap, which ``
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
+from functools import partial
 from typing import Final, NamedTuple, cast
 
 from loguru import logger
@@ -25,7 +26,7 @@ from states import COMMUNITY
 from workflow.actions.tools import Tools, channel_of
 from workflow.archive.message import ArchivedMessage
 from workflow.engine.engine import Engine
-from workflow.errors import JournalClosedError, MessagingError, UnknownInstanceError
+from workflow.errors import JournalClosedError, MessagingError, UnknownCommunityError
 from workflow.ports.messaging import RETENTION, ChatMessaging, Received, Receiver
 from workflow.ports.records import Channel, Gap
 from workflow.ports.work import Transaction
@@ -34,6 +35,14 @@ from workflow.waku.chats import topic_of, universal_chat_id
 
 OVERLAP: Final = 300.0
 """Seconds that are asked for again: nodes are told of messages late, and clocks differ."""
+LONG_OVERLAP: Final = 86_400.0
+"""The same at a start, after a failure and every so often: some stores are told a day late."""
+LONG_EVERY: Final = 3_600.0
+"""Seconds between two questions that go back so far."""
+TURN: Final = 600.0
+"""Seconds that one of those who remember may take; it goes on in the next round."""
+REMEMBERED: Final = 4_096
+"""How many refused messages are known when they come again."""
 AHEAD: Final = 60.0
 """Seconds that a sender's clock may be ahead of ours. Nodes keep nothing that is 20 s ahead."""
 AT_ONCE: Final = 1000
@@ -80,19 +89,19 @@ class Listening:
         self._current: set[str] = set()
         self._waiting: list[tuple[Received, asyncio.Future[None]]] = []
         self._storing: asyncio.Task[None] | None = None
+        self._counted: OrderedDict[bytes, None] = OrderedDict()
 
     async def expect(self, community: str) -> None:
-        """From now on what its chats say is due, also as long as nobody tells it."""
+        """Follow its chats: what they say is due from now on, also as long as nobody tells it."""
         if self._messaging is not None:
-            now = self._tools.clock.now()
-            await self._engine.run(lambda tx: self._questions(tx, [community], now))
+            await self._due([community], self._messaging)
 
     async def catch_up(self, community: str) -> None:
-        """Follow a community's chats, and ask for what was missed of them until now.
+        """Ask for what was missed of a community's chats until now.
 
         Raises ``MessagingError`` when the network could not answer.
         """
-        await self._ask([community])
+        await self._ask([community], LONG_OVERLAP)
         await self._engine.look(
             COMMUNITY.name,
             community,
@@ -102,16 +111,27 @@ class Listening:
 
     async def keep_up(self) -> None:
         """Ask again and again for what deliveries have left out, until the journal is closed."""
+        asked_long_at = self._tools.clock.now()
         while self._messaging is not None:
             await self._tools.clock.sleep(self._messaging.ask_every)
-            current = sorted(self._current)
+            now, overlap = self._tools.clock.now(), OVERLAP
+            if abs(now - asked_long_at) >= LONG_EVERY:
+                asked_long_at, overlap = now, LONG_OVERLAP
             try:
-                await self._ask(current)
+                await self._ask_or_fall_behind(sorted(self._current), overlap)
             except JournalClosedError:
                 return
-            except Exception as error:  # noqa: BLE001 - whatever it is, it is asked again.
-                logger.warning("what was said in the chats is not known: {}", error)
-                await self._fall_behind(current)
+            except Exception as error:  # noqa: BLE001 - the next round finds what this one has not.
+                logger.warning("that chats are behind could not be noted: {}", error)
+
+    async def _ask_or_fall_behind(self, current: Sequence[str], overlap: float) -> None:
+        try:
+            await self._ask(current, overlap)
+        except JournalClosedError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is asked again.
+            logger.warning("what was said in the chats is not known: {}", error)
+            await self._fall_behind(current)
 
     async def unfollow(self, community: str) -> None:
         """Take nothing more of a community's chats."""
@@ -122,32 +142,44 @@ class Listening:
 
     # -- asking -----------------------------------------------------------------------------------
 
-    async def _ask(self, communities: Sequence[str]) -> None:
+    async def _due(
+        self, communities: Sequence[str], messaging: ChatMessaging
+    ) -> dict[tuple[float, str], list[Heard]]:
+        """What to ask for, see ``_questions``; all of it is subscribed."""
+        now = self._tools.clock.now()
+        questions = await self._engine.run(lambda tx: self._questions(tx, communities, now))
+        for chat in {one.chat for chats in questions.values() for one in chats}:
+            await messaging.subscribe(chat)
+        return questions
+
+    async def _ask(self, communities: Sequence[str], overlap: float) -> None:
         """Ask for all that the chats of these communities have said since they were heard."""
         if self._messaging is None:
             return
         now = self._tools.clock.now()
-        questions = await self._engine.run(lambda tx: self._questions(tx, communities, now))
-        for chat in {one.chat for chats in questions.values() for one in chats}:
-            await self._messaging.subscribe(chat)
+        questions = await self._due(communities, self._messaging)
         failed: dict[str, MessagingError] = {}
         # What was heard last is asked for first: it is little.
         for (since, source), chats in sorted(questions.items(), reverse=True):
             if source not in failed:
                 try:
-                    await self._ask_for(chats, source, since, now)
+                    await self._ask_for(chats, source, since, now, overlap)
                 except MessagingError as error:
                     failed[source] = error
         if failed and len(failed) == len(self._messaging.sources):
             raise next(iter(failed.values()))
 
-    async def _ask_for(self, chats: Sequence[Heard], source: str, since: float, now: float) -> None:
+    async def _ask_for(
+        self, chats: Sequence[Heard], source: str, since: float, now: float, overlap: float
+    ) -> None:
         messaging = cast("ChatMessaging", self._messaging)
         ids = [one.chat for one in chats]
-        async with aclosing(messaging.recalled(ids, since - OVERLAP, source)) as pages:
+        async with aclosing(messaging.recalled(ids, since - overlap, source)) as pages:
             async for page in pages:
                 await asyncio.gather(*map(self._receive, page))
                 await self._set_heard(chats, source, max(since, min(page[-1].at, now)))
+                if self._tools.clock.now() > now + TURN:
+                    raise MessagingError("it has not told all in its turn", place=source)
         await self._set_heard(chats, source, now)
 
     def _questions(
@@ -161,23 +193,31 @@ class Listening:
         store, oldest = self._tools.store, now - RETENTION
         sources = cast("ChatMessaging", self._messaging).sources
         questions: defaultdict[tuple[float, str], list[Heard]] = defaultdict(list)
-        for community in communities:
+        for community in filter(partial(self._is_known, tx), communities):
             heard = store.heard(tx, community)
             newest = store.newest_times(tx, community, oldest)
+            store.forget_gaps(tx, community, oldest)
             for one in self._chats(tx, community):
                 told = heard.get(one.chat, {})
                 if not told:
-                    store.set_heard(tx, [one], NOBODY, now)
+                    first = newest.get(topic_of(one.chat), oldest)
+                    told = {NOBODY: now, **dict.fromkeys(sources, first)}
+                    for source, until in told.items():
+                        store.set_heard(tx, [one], source, until)
                 elif (until := max(told.values())) < oldest:
                     store.add_gap(tx, community, Gap(one.chat, until, oldest))
-                is_new = told.keys() <= {NOBODY}
-                first = newest.get(topic_of(one.chat), oldest) if is_new else oldest
                 for source in sources:
-                    since = told.get(source, first)
+                    since = told.get(source, oldest)
                     # Told while the clock was wrong: nobody knows until when.
                     since = max(since, oldest) if since <= now else oldest
                     questions[since, source].append(one)
         return questions
+
+    def _is_known(self, tx: Transaction, community: str) -> bool:
+        """False when it was removed meanwhile."""
+        with suppress(UnknownCommunityError):
+            return bool(self._tools.store.community(tx, community))
+        return False
 
     def _chats(self, tx: Transaction, community: str) -> list[Heard]:
         """The chats of a community: where its messages are, its links, and its description."""
@@ -242,10 +282,10 @@ class Listening:
                     community,
                     lambda tx, some=some: self._write(tx, community, [one for one, _ in some]),  # type: ignore[misc]
                 )
-            except UnknownInstanceError:
-                pass  # It was removed; nobody wants its messages.
             except Exception as error:  # noqa: BLE001 - it is told to those who brought them.
                 problem = error
+            else:
+                self._remember_refused([one for one, _ in some])
             for _, stored in some:
                 if stored.done():
                     continue
@@ -257,12 +297,13 @@ class Listening:
     def _write(self, tx: Transaction, community: str, messages: Iterable[Received]) -> None:
         """Store what is from a time that the network can remember; count the rest."""
         now, universal = self._tools.clock.now(), universal_chat_id(community)
-        good, strangers = list[ArchivedMessage](), 0
-        is_universal = False
+        good, strangers, is_universal = list[ArchivedMessage](), 0, False
         for message in messages:
             envelope = message.envelope
-            if envelope is None or not now - RETENTION - OVERLAP <= message.at <= now + AHEAD:
-                strangers += 1
+            if envelope is None:
+                continue
+            if not self._is_of_now(message, now):
+                strangers += envelope.hash not in self._counted
                 continue
             is_universal |= message.channel == universal
             good.append(
@@ -280,3 +321,16 @@ class Listening:
         if strangers:
             self._tools.store.count_refusal(tx, community, OTHER_TIME, strangers)
         store_messages(self._tools, tx, community, good)
+
+    def _is_of_now(self, message: Received, now: float) -> bool:
+        """Whether it is from a time that the network can remember, by our clock."""
+        return now - RETENTION - LONG_OVERLAP <= message.at <= now + AHEAD
+
+    def _remember_refused(self, messages: Iterable[Received]) -> None:
+        """Count each only once; it is looked at anew each time, as a clock may be put right."""
+        now = self._tools.clock.now()
+        for message in messages:
+            if message.envelope is not None and not self._is_of_now(message, now):
+                self._counted[message.envelope.hash] = None
+        while len(self._counted) > REMEMBERED:
+            self._counted.popitem(last=False)

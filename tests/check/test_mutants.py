@@ -152,6 +152,7 @@ ALL = [
 ]
 
 
+@pytest.mark.timeout(600)  # Some are only found by walking all that can happen.
 @pytest.mark.parametrize(("name", "build"), ALL)
 def test_a_mutant_is_caught(name: str, build: Callable[[], Table]) -> None:
     try:

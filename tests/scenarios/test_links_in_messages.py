@@ -26,7 +26,7 @@ from tests.scenarios.chess import (
     refused,
 )
 from workflow.adapters.messaging.in_process import Faults
-from workflow.archive.announcement import open_announcement, open_description
+from workflow.archive.announcement import MAX_CHANNELS, open_announcement, open_description
 from workflow.archive.wire import field, varint
 from workflow.errors import (
     AnnouncementInvalidError,
@@ -194,6 +194,15 @@ async def test_a_description_makes_the_channels_known(world: World) -> None:
     with pytest.raises(LinkRefusedError):
         await member.receive_description(ID, description(1, NEW_KEY, {uuid[::-1]: "forged"}))
     assert [one.name for one in await member.channels(ID)] == ["gen[2Jeral"]
+
+
+async def test_a_community_has_no_more_channels_than_a_description(world: World) -> None:
+    member = await member_in(world)
+    for batch in range(3):
+        numbers = range(batch * 600, (batch + 1) * 600)
+        told = {f"00000000-0000-0000-0000-{number:012x}": "x" for number in numbers}
+        await member.receive_description(ID, description(1, channels=told))
+    assert len(await member.channels(ID)) == MAX_CHANNELS
 
 
 async def test_an_owner_describes_with_the_clock_of_its_newest_link(world: World) -> None:

@@ -548,7 +548,7 @@ async def tell_with_crashes(
 async def test_story_with_crashes(
     story: Callable[[World], Awaitable[object]], fast_disk: Path
 ) -> None:
-    await tell_with_crashes(story, fast_disk, at_most=16)
+    await tell_with_crashes(story, fast_disk, at_most=8)
 
 
 @pytest.mark.slow

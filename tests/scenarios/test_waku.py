@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from workflow.archive.hashing import keccak256
 from workflow.archive.pb.segment_message_pb2 import SegmentMessage
 from workflow.errors import JournalClosedError
 from workflow.node import Node
+from workflow.ports.records import Channel
 from workflow.testing.world import Killer
 from workflow.waku.chats import topic_of, universal_chat_id
 
@@ -259,3 +261,75 @@ async def test_a_description_in_parts_is_put_together(town: Town) -> None:
         town.say(part.SerializeToString(), ID)
     await town.clock.advance(10 * MINUTE)
     assert len(await member.channels(ID)) == 40
+
+
+async def test_who_joins_again_hears_all_again(town: Town) -> None:
+    owner = await town.owner()
+    await town.clock.advance(10 * MINUTE)
+    town.say("heard")
+    await town.clock.advance(5 * MINUTE)
+    await owner.remove(ID)
+    await town.clock.advance(10 * MINUTE)
+    await owner.create_community("town", private_key=KEY)
+    await owner.add_channel(ID, Channel(topic_of(GENERAL), GENERAL, "general"))
+    await town.clock.advance(10 * MINUTE)
+    assert await texts(owner) == ["heard"]
+
+
+@pytest.mark.parametrize("wrong_by", [-10 * MINUTE, 40 * DAY])
+async def test_what_a_wrong_clock_refused_is_taken_when_it_is_right(
+    tmp_path: Path, wrong_by: float
+) -> None:
+    """The clock of the network stays as it is; a message's time says so."""
+    town = Town(tmp_path, Dialect.GO_WAKU)
+    owner = await town.owner()
+    await town.clock.advance(10 * MINUTE)
+    town.clock.jump(wrong_by)
+    town.say("at the right time", ago=wrong_by)
+    await town.clock.advance(3 * MINUTE)
+    assert await texts(owner) == []
+    town.clock.jump(-wrong_by)
+    await town.clock.advance(2 * HOUR)
+    assert await texts(owner) == ["at the right time"]
+    assert (await owner.verify(ID)).is_complete
+    await town.close()
+
+
+async def test_it_goes_on_asking_after_a_disk_that_failed(town: Town) -> None:
+    disk = Disk()
+    owner = await town.open("owner", probe=disk.reach)
+    await owner.enable()
+    await owner.create_community("town", private_key=KEY)
+    await owner.add_channel(ID, Channel(topic_of(GENERAL), GENERAL, "general"))
+    await town.clock.advance(10 * MINUTE)
+    disk.is_full = True
+    town.say("while the disk was full")
+    await town.clock.advance(15 * MINUTE)
+    disk.is_full = False
+    await town.clock.advance(15 * MINUTE)
+    assert await texts(owner) == ["while the disk was full"]
+    assert (await facts(owner)).is_caught_up
+
+
+class Disk:
+    """Fails each commit while it is full."""
+
+    is_full = False
+
+    def reach(self, point: str) -> None:
+        if self.is_full and point == "before commit":
+            raise sqlite3.OperationalError("database or disk is full")
+
+
+async def test_what_is_heard_live_hides_nothing_that_is_older(town: Town) -> None:
+    town.say("older", ago=HOUR if town.nodes[0].dialect is Dialect.GO_WAKU else 0.0)
+    node = town.nodes[0]
+    node.faults.is_store_down = True
+    owner = await town.owner()
+    await town.clock.advance(10 * MINUTE)
+    town.say("live")
+    await town.clock.advance(5 * MINUTE)
+    assert await texts(owner) == ["live"]  # Heard although no store answers.
+    node.faults.is_store_down = False
+    await town.clock.advance(10 * MINUTE)
+    assert await texts(owner) == ["older", "live"]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import socket
 from collections.abc import Callable
 
@@ -186,3 +187,12 @@ async def test_what_is_unsubscribed_meanwhile_is_not_delivered(
     await waku.clock.advance(1)
     assert taken == [b"one"]
     await messaging.close()
+
+
+async def test_an_answer_that_is_compressed_is_refused_unread() -> None:
+    bomb = gzip.compress(gzip.compress(bytes(1_000_000)))
+    answer = httpx.Response(200, content=bomb, headers={"Content-Encoding": "gzip, gzip"})
+    one = node({"/version": answer})
+    with pytest.raises(MessagingError, match="compressed"):
+        await one.connect()
+    await one.leave()

@@ -47,6 +47,8 @@ def test_an_address_is_taken_apart(
         "me:secret@host",
         "http:me:secret@host",
         "http://me:secret@@host:x",
+        "http://me/secret@host",
+        "http://me:12/secret@host",
         "/ip4/127.0.0.1/tcp/60000",
     ],
 )

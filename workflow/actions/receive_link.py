@@ -14,6 +14,7 @@ from typing import Final
 from states.community import Facts, has_generation, link_is_wanted
 from workflow.actions.tools import Tools
 from workflow.archive.announcement import (
+    MAX_CHANNELS,
     Announcement,
     SignedAnnouncement,
     SignedDescription,
@@ -154,6 +155,7 @@ class ReceiveDescription:
         """Raise the clock of the description, and add channels; True unless nothing is new.
 
         Networks repeat, so a description may be an old one: no channel is taken away or renamed.
+        There are ``MAX_CHANNELS`` at most.
         """
         store = self.tools.store
         community = store.community(tx, self.community)
@@ -168,7 +170,7 @@ class ReceiveDescription:
             for chat, name in told.items()
             if chat not in known or (name and not known[chat])
         ]
-        for channel in new:
+        for channel in new[: max(0, MAX_CHANNELS - len(known))]:
             store.add_channel(tx, community.id, channel)
         return self.opened.magnetlink_clock > before or bool(new)
 

@@ -27,7 +27,11 @@ class Envelope:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A message as it came in. ``at`` is when the network took it (seconds, UTC epoch)."""
+    """A message as it came in.
+
+    ``at`` is when the network took it (seconds, UTC epoch); with an envelope, it is what the sender
+    says of it.
+    """
 
     channel: str
     payload: bytes

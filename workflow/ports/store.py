@@ -95,6 +95,9 @@ class Store(Protocol):
     def add_gap(self, tx: Transaction, community: str, gap: Gap) -> None:
         """The network had forgotten this when it was asked; again is once."""
 
+    def forget_gaps(self, tx: Transaction, community: str, after: float) -> None:
+        """Gaps that end after this moment were made up while the clock was wrong."""
+
     def newest_times(self, tx: Transaction, community: str, since: float) -> dict[bytes, int]:
         """By topic, the time (seconds) of the newest stored message that is no older than this."""
 

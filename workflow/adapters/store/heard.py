@@ -62,6 +62,10 @@ class SqliteHeard:
             (community, gap.chat, gap.since, gap.until),
         )
 
+    def forget_gaps(self, tx: Transaction, community: str, after: float) -> None:
+        """Gaps that end after this moment were made up while the clock was wrong."""
+        tx.execute("DELETE FROM gap WHERE community = ? AND until > ?", (community, after))
+
     def newest_times(self, tx: Transaction, community: str, since: float) -> dict[bytes, int]:
         """By topic, the time (seconds) of the newest stored message that is no older than this."""
         rows = tx.execute(NEWEST_TIMES, (community, since))

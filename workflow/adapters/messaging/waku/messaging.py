@@ -142,8 +142,9 @@ class WakuMessaging:
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """The nodes, by their addresses without user and password."""
-        return self._settings.addresses
+        """The nodes with what is asked of them, without user and password."""
+        topics = " ".join(self._settings.pubsub_topics)
+        return tuple(f"{address} {topics}" for address in self._settings.addresses)
 
     async def recalled(
         self, channels: Sequence[str], since: float, source: str = ""
@@ -155,7 +156,11 @@ class WakuMessaging:
         to the end; the pages until then hold.
         """
         session = self._connected()
-        nodes = [session.one_that_answers(source)] if source else session.those_that_answer()
+        nodes = (
+            [session.one_that_answers(source.partition(" ")[0])]
+            if source
+            else session.those_that_answer()
+        )
         now = self._clock.now()
         since = max(since, now - RETENTION)
         # A little more: a moment is a float, and holds nanoseconds of today to some hundred.

@@ -349,6 +349,8 @@ class WakuNode:
     async def _exchange(self, request: httpx.Request) -> _Answer:
         response = await self._client.send(request, stream=True)
         try:
+            if response.headers.get("Content-Encoding", "identity") != "identity":
+                raise self._error("its answer is compressed, which nobody has asked for")
             body = bytearray()
             async for some in response.aiter_bytes():
                 body += some

@@ -26,7 +26,7 @@ from workflow.ports.clock import Clock
 
 ASK_AGAIN_AFTER: Final = (1.0, 2.0, 4.0)
 """Seconds of pauses before a page is asked for again; then the node has failed."""
-IDLE_PAGES: Final = 10_000
+IDLE_PAGES: Final = 50
 """Pages in a row with nothing new on them, at most: whoever sends more leads us in a circle."""
 
 

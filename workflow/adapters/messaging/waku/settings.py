@@ -94,6 +94,8 @@ def _split(node: str) -> SplitResult:
         reason = "it begins with neither http:// nor https://"
     elif not parts.hostname:
         reason = "it names no host"
+    elif "@" in parts.path:
+        reason = "there is a / in its user or password, which is written %2F"
     elif parts.query or parts.fragment or node.endswith(("?", "#")):
         reason = "there is something behind the path"
     elif not node.isascii() or not node.isprintable() or " " in node:
