@@ -194,10 +194,11 @@ class Listening:
         sources = cast("ChatMessaging", self._messaging).sources
         questions: defaultdict[tuple[float, str], list[Heard]] = defaultdict(list)
         for community in filter(partial(self._is_known, tx), communities):
-            heard = store.heard(tx, community)
-            newest = store.newest_times(tx, community, oldest)
+            heard, chats = store.heard(tx, community), self._chats(tx, community)
+            has_new = any(one.chat not in heard for one in chats)
+            newest = store.newest_times(tx, community, oldest) if has_new else {}
             store.forget_gaps(tx, community, oldest)
-            for one in self._chats(tx, community):
+            for one in chats:
                 told = heard.get(one.chat, {})
                 if not told:
                     first = newest.get(topic_of(one.chat), oldest)
