@@ -7,6 +7,8 @@ from typing import Final
 from workflow.errors import MalformedIdError
 
 ID_DIGITS: Final = 66
+ID_LENGTH: Final = 2 + ID_DIGITS
+"""Characters of an id, with which the ids of a community's chats begin."""
 
 
 def public_key_of(id: str) -> bytes:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Any, Final
@@ -30,9 +29,11 @@ from workflow.errors import (
     UnknownCommunityError,
     UnknownInstanceError,
 )
-from workflow.listening import ID_LENGTH, Listening
+from workflow.identity import ID_LENGTH
+from workflow.listening import Listening
 from workflow.ports.messaging import RETENTION, Envelope, Received
 from workflow.ports.work import Transaction, Writes
+from workflow.waku.recent_hashes import RecentHashes
 from workflow.waku.segments import Reassembly
 
 ASK_AGAIN: Final = 60.0
@@ -56,7 +57,7 @@ class Links:
         self._tools = tools
         self._listening = Listening(engine, tools, run, patience, self.receive, self._asked_again)
         self._reassembly = Reassembly()
-        self._taken: OrderedDict[bytes, None] = OrderedDict()
+        self._taken = RecentHashes(REMEMBERED)
         self._tasks: set[asyncio.Task[None]] = set()
         self._unasked: asyncio.Queue[str] = asyncio.Queue()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -107,9 +108,7 @@ class Links:
                     await self._receive_description(community, whole)
                 else:
                     await self._receive_link(community, whole)
-            self._taken[envelope.hash] = None
-            if len(self._taken) > REMEMBERED:
-                self._taken.popitem(last=False)
+            self._taken.add(envelope.hash)
 
     def _whole(self, message: Received, envelope: Envelope) -> bytes | None:
         """The message, if it is one; of several parts, with the last of them."""

@@ -14,7 +14,7 @@ What all have forgotten before they were asked is a row as well: a gap, which ``
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import aclosing, suppress
 from functools import partial
@@ -27,11 +27,13 @@ from workflow.actions.tools import Tools, channel_of
 from workflow.archive.message import ArchivedMessage
 from workflow.engine.engine import Engine
 from workflow.errors import JournalClosedError, MessagingError, UnknownCommunityError
-from workflow.ports.messaging import RETENTION, ChatMessaging, Received, Receiver
+from workflow.identity import ID_LENGTH
+from workflow.ports.messaging import AHEAD, RETENTION, ChatMessaging, Received, Receiver
 from workflow.ports.records import Channel, Gap
 from workflow.ports.work import Transaction
 from workflow.storing import store_messages
 from workflow.waku.chats import topic_of, universal_chat_id
+from workflow.waku.recent_hashes import RecentHashes
 
 OVERLAP: Final = 300.0
 """Seconds that are asked for again: nodes are told of messages late, and clocks differ."""
@@ -43,12 +45,8 @@ TURN: Final = 600.0
 """Seconds that one of those who remember may take; it goes on in the next round."""
 REMEMBERED: Final = 4_096
 """How many refused messages are known when they come again."""
-AHEAD: Final = 60.0
-"""Seconds that a sender's clock may be ahead of ours. Nodes keep nothing that is 20 s ahead."""
 AT_ONCE: Final = 1000
 """Messages of one community that are stored in one transaction, at most."""
-ID_LENGTH: Final = 68
-"""Characters of a community's id, with which the ids of its chats begin."""
 NOBODY: Final = ""
 """Stands in the place of a source for what came before a chat was followed."""
 OTHER_TIME: Final = "message from another time"
@@ -89,7 +87,7 @@ class Listening:
         self._current: set[str] = set()
         self._waiting: list[tuple[Received, asyncio.Future[None]]] = []
         self._storing: asyncio.Task[None] | None = None
-        self._counted: OrderedDict[bytes, None] = OrderedDict()
+        self._counted = RecentHashes(REMEMBERED)
 
     async def expect(self, community: str) -> None:
         """Follow its chats: what they say is due from now on, also as long as nobody tells it."""
@@ -332,6 +330,4 @@ class Listening:
         now = self._tools.clock.now()
         for message in messages:
             if message.envelope is not None and not self._is_of_now(message, now):
-                self._counted[message.envelope.hash] = None
-        while len(self._counted) > REMEMBERED:
-            self._counted.popitem(last=False)
+                self._counted.add(message.envelope.hash)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from functools import cache, partial
 from typing import Final
 
 import httpx
+import pytest
 from loguru import logger
 
 from tests.waku.nodes.network import WakuNetwork
@@ -169,3 +171,25 @@ async def scripted(waku: Waku, answer: Answer | None) -> WakuMessaging:
 def item(waku: Waku, payload: bytes, at: float) -> dict[str, object]:
     message = json.loads(dialects.relay_body(waku.sealed(payload, at=at)))
     return {"message": message, "pubsubTopic": "/waku/2/rs/16/32"}
+
+
+BOTH: Final = pytest.mark.parametrize("dialect", list(Dialect), ids=lambda dialect: dialect.value)
+
+
+async def opened(waku: Waku, *nodes: WakuNode | str, inbox: Inbox | None = None) -> WakuMessaging:
+    """On these nodes; with an inbox, what is said on ``CHANNEL`` comes into it."""
+    messaging = waku.adapter(*nodes)
+    await messaging.open(inbox or Inbox())
+    if inbox is not None:
+        await messaging.subscribe(CHANNEL)
+    return messaging
+
+
+async def patiently(waku: Waku, messaging: WakuMessaging, since: float) -> list[bytes]:
+    """What is recalled while time goes on."""
+    task = asyncio.ensure_future(recall(messaging, since))
+    for _ in range(60):
+        if task.done():
+            break
+        await waku.clock.advance(5)
+    return await task

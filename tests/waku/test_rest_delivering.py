@@ -2,35 +2,29 @@ from __future__ import annotations
 
 import pytest
 
-from tests.waku.nodes.node import Dialect, WakuNode
-from tests.waku.rest import CHANNEL, COMMUNITY, Inbox, Waku, chat_of, logged, recall
+from tests.waku.nodes.node import Dialect
+from tests.waku.rest import (
+    BOTH,
+    CHANNEL,
+    COMMUNITY,
+    Inbox,
+    Waku,
+    chat_of,
+    logged,
+    opened,
+    recall,
+)
 from workflow.adapters.messaging.waku import following
-from workflow.adapters.messaging.waku.messaging import WakuMessaging
 from workflow.ports.messaging import ChatMessaging, Received
-from workflow.waku.chats import NON_PROTECTED_PUBSUB_TOPIC, Chat
+from workflow.waku.chats import NON_PROTECTED_PUBSUB_TOPIC
 from workflow.waku.message import WakuMessage
 from workflow.waku.refusal import Refusal
-
-BOTH = pytest.mark.parametrize("dialect", list(Dialect), ids=lambda dialect: dialect.value)
-
-
-@pytest.fixture
-def waku(monkeypatch: pytest.MonkeyPatch) -> Waku:
-    monkeypatch.setattr(Chat, "of", chat_of)
-    return Waku()
-
-
-async def opened(waku: Waku, inbox: Inbox, *nodes: WakuNode | str) -> WakuMessaging:
-    messaging = waku.adapter(*nodes)
-    await messaging.open(inbox)
-    await messaging.subscribe(CHANNEL)
-    return messaging
 
 
 @BOTH
 async def test_a_message_comes_in_its_envelope(waku: Waku, dialect: Dialect) -> None:
     inbox, node = Inbox(), waku.node(dialect)
-    messaging = await opened(waku, inbox, node)
+    messaging = await opened(waku, node, inbox=inbox)
     assert isinstance(messaging, ChatMessaging)
     sent = waku.say(b"hello", at=waku.clock.now() + 0.25)
     await waku.clock.advance(1)
@@ -48,7 +42,7 @@ async def test_a_message_comes_in_its_envelope(waku: Waku, dialect: Dialect) -> 
 @BOTH
 async def test_all_topics_are_listened_to(waku: Waku, dialect: Dialect) -> None:
     inbox = Inbox()
-    messaging = await opened(waku, inbox, waku.node(dialect))
+    messaging = await opened(waku, waku.node(dialect), inbox=inbox)
     waku.say(b"on the other", topic=NON_PROTECTED_PUBSUB_TOPIC)
     await waku.clock.advance(1)
     assert inbox.payloads == [b"on the other"]
@@ -60,7 +54,7 @@ async def test_nodes_bring_the_same_message_once(waku: Waku) -> None:
     nodes = [waku.node(Dialect.GO_WAKU), waku.node(Dialect.NWAKU), waku.node(Dialect.GO_WAKU)]
     for node in nodes:
         node.faults.repeats = 2
-    messaging = await opened(waku, inbox, *nodes)
+    messaging = await opened(waku, *nodes, inbox=inbox)
     for number in range(20):
         waku.say(b"%d" % number)
         await waku.clock.advance(0.3)
@@ -73,7 +67,7 @@ async def test_nodes_bring_the_same_message_once(waku: Waku) -> None:
 async def test_a_second_poller_steals_and_stores_give_back(waku: Waku, dialect: Dialect) -> None:
     node, mine, theirs = waku.node(dialect), Inbox(), Inbox()
     since = waku.clock.now()
-    one, other = await opened(waku, mine, node), await opened(waku, theirs, node)
+    one, other = await opened(waku, node, inbox=mine), await opened(waku, node, inbox=theirs)
     for number in range(10):
         waku.say(b"%d" % number)
         await waku.clock.advance(1)
@@ -88,7 +82,7 @@ async def test_what_a_slower_node_brings_is_neither_delivered_nor_counted_again(
     waku: Waku,
 ) -> None:
     inbox, quick, slow = Inbox(), waku.node(), waku.node(Dialect.NWAKU)
-    messaging = await opened(waku, inbox, quick, slow)
+    messaging = await opened(waku, quick, slow, inbox=inbox)
     await waku.clock.advance(0.5)
     slow.faults.delay = 3.0
     ours = waku.say(b"hello")
@@ -106,7 +100,7 @@ async def test_what_a_slower_node_brings_is_neither_delivered_nor_counted_again(
 async def test_what_cannot_be_opened_is_counted_once_and_never_logged(waku: Waku) -> None:
     inbox, nodes = Inbox(), [waku.node(), waku.node()]
     with logged("DEBUG") as lines:
-        messaging = await opened(waku, inbox, *nodes)
+        messaging = await opened(waku, *nodes, inbox=inbox)
         await waku.clock.advance(0.5)
         before = len(lines)
         ours = waku.sealed(b"hello")
@@ -135,7 +129,7 @@ async def test_what_was_not_taken_is_logged_together_and_can_be_asked_for(waku: 
             raise OSError("the disk is full")
 
     inbox, since = Inbox(full), waku.clock.now()
-    messaging = await opened(waku, inbox, waku.node())
+    messaging = await opened(waku, waku.node(), inbox=inbox)
     with logged("WARNING") as warnings:
         for number in range(9):
             waku.say(b"%d" % number)
@@ -176,7 +170,7 @@ async def test_the_receiver_may_take_many_at_once(
 async def test_a_full_queue_is_read_without_pause(waku: Waku, dialect: Dialect) -> None:
     waku.poll_every = 100.0
     inbox, node = Inbox(), waku.node(dialect)
-    messaging = await opened(waku, inbox, node)
+    messaging = await opened(waku, node, inbox=inbox)
     await waku.clock.advance(50)
     for number in range(60):
         waku.say(b"%d" % number)
@@ -228,7 +222,7 @@ async def test_chats_that_share_a_topic_are_told_apart(waku: Waku) -> None:
     # Two names whose Keccak-256 begin with the same four bytes are not at hand, so one chat's key
     # is used under the other's topic: it is what a reader sees of such a pair.
     inbox = Inbox()
-    messaging = await opened(waku, inbox, waku.node())
+    messaging = await opened(waku, waku.node(), inbox=inbox)
     await messaging.subscribe(COMMUNITY)
     stranger = waku.sealed(b"for another chat", COMMUNITY)
     shared = WakuMessage(

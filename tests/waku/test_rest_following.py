@@ -6,29 +6,12 @@ import json
 import pytest
 
 from tests.waku.nodes.faults import Lie
-from tests.waku.nodes.node import Dialect, WakuNode
-from tests.waku.rest import CHANNEL, Inbox, Waku, chat_of, logged, recall
+from tests.waku.nodes.node import Dialect
+from tests.waku.rest import BOTH, CHANNEL, Inbox, Waku, logged, opened, recall
 from workflow.adapters.messaging.waku import following
 from workflow.adapters.messaging.waku import node as node_module
-from workflow.adapters.messaging.waku.messaging import WakuMessaging
 from workflow.errors import MessagingError
-from workflow.waku.chats import Chat
 from workflow.waku.message import WakuMessage
-
-BOTH = pytest.mark.parametrize("dialect", list(Dialect), ids=lambda dialect: dialect.value)
-
-
-@pytest.fixture
-def waku(monkeypatch: pytest.MonkeyPatch) -> Waku:
-    monkeypatch.setattr(Chat, "of", chat_of)
-    return Waku()
-
-
-async def opened(waku: Waku, inbox: Inbox, *nodes: WakuNode | str) -> WakuMessaging:
-    messaging = waku.adapter(*nodes)
-    await messaging.open(inbox)
-    await messaging.subscribe(CHANNEL)
-    return messaging
 
 
 @BOTH
@@ -61,7 +44,7 @@ async def test_a_node_that_forgets_subscriptions_is_told_again(
     waku: Waku, dialect: Dialect
 ) -> None:
     inbox, node = Inbox(), waku.node(dialect)
-    messaging = await opened(waku, inbox, node)
+    messaging = await opened(waku, node, inbox=inbox)
     node.forget_subscriptions()
     await waku.clock.advance(1)
     waku.say(b"after that")
@@ -75,7 +58,7 @@ async def test_a_node_that_was_away_is_followed_again_and_logged_once(
     waku: Waku, dialect: Dialect
 ) -> None:
     inbox, node = Inbox(), waku.node(dialect)
-    messaging = await opened(waku, inbox, node)
+    messaging = await opened(waku, node, inbox=inbox)
     with logged("WARNING") as warnings:
         node.faults.is_down = True
         before = len(waku.requests)
@@ -102,7 +85,7 @@ async def test_a_node_that_was_away_is_followed_again_and_logged_once(
 async def test_opening_needs_no_node(waku: Waku) -> None:
     inbox, node = Inbox(), waku.node()
     node.faults.is_down = True
-    messaging = await opened(waku, inbox, node, "http://nobody-is-here")
+    messaging = await opened(waku, node, "http://nobody-is-here", inbox=inbox)
     assert [standing.answers for standing in messaging.standing] == [False, False]
     with pytest.raises(MessagingError, match="nobody-is-here"):
         await messaging.publish(CHANNEL, b"nobody listens")
@@ -143,7 +126,7 @@ async def test_whoever_stops_opening_has_not_opened(waku: Waku) -> None:
 
 
 async def test_what_is_open_is_not_opened_again(waku: Waku) -> None:
-    messaging = await opened(waku, Inbox(), waku.node())
+    messaging = await opened(waku, waku.node(), inbox=Inbox())
     with pytest.raises(MessagingError, match="already"):
         await messaging.open(Inbox())
     await messaging.close()
@@ -151,7 +134,7 @@ async def test_what_is_open_is_not_opened_again(waku: Waku) -> None:
 
 async def test_a_node_that_hangs_holds_up_no_other(waku: Waku) -> None:
     inbox, slow, quick = Inbox(), waku.node(), waku.node(Dialect.NWAKU)
-    messaging = await opened(waku, inbox, slow, quick)
+    messaging = await opened(waku, slow, quick, inbox=inbox)
     slow.faults.delay = 3600.0
     await waku.clock.advance(2)
     waku.say(b"by way of the other")
@@ -165,7 +148,7 @@ async def test_a_node_that_hangs_holds_up_no_other(waku: Waku) -> None:
 async def test_half_and_cut_answers_lose_only_what_was_in_them(waku: Waku) -> None:
     inbox, node = Inbox(), waku.node()
     since = waku.clock.now()
-    messaging = await opened(waku, inbox, node)
+    messaging = await opened(waku, node, inbox=inbox)
     await waku.clock.advance(0.5)
     for fault in ("short", "cut", "failing"):
         waku.say(fault.encode())
@@ -190,7 +173,7 @@ async def test_a_rogue_node_delivers_nothing_and_the_next_is_followed(
     monkeypatch.setattr(node_module, "MAX_ANSWER", 100_000)
     inbox, rogue, honest = Inbox(), waku.node(dialect), waku.node(dialect)
     rogue.faults.huge = 1_000_000
-    messaging = await opened(waku, inbox, rogue, honest)
+    messaging = await opened(waku, rogue, honest, inbox=inbox)
     rogue.faults.lie = lie
     for number in range(3):
         waku.say(b"%d" % number)
@@ -212,7 +195,7 @@ async def test_a_server_that_is_no_node_is_none(waku: Waku) -> None:
 @BOTH
 async def test_go_waku_is_left_and_nwaku_goes_on_storing(waku: Waku, dialect: Dialect) -> None:
     node = waku.node(dialect)
-    messaging = await opened(waku, Inbox(), node)
+    messaging = await opened(waku, node, inbox=Inbox())
     await waku.clock.advance(1)
     await messaging.close()
     left = waku.asked("DELETE")
@@ -237,7 +220,7 @@ async def test_go_waku_is_left_and_nwaku_goes_on_storing(waku: Waku, dialect: Di
 async def test_a_node_that_became_another_is_known_as_that(waku: Waku, dialect: Dialect) -> None:
     inbox, node = Inbox(), waku.node(dialect)
     other = Dialect.NWAKU if dialect is Dialect.GO_WAKU else Dialect.GO_WAKU
-    messaging = await opened(waku, inbox, node)
+    messaging = await opened(waku, node, inbox=inbox)
     since = waku.clock.now()
     waku.say(b"before")
     await waku.clock.advance(2)

@@ -15,12 +15,12 @@ from workflow.adapters.messaging.waku import following
 from workflow.adapters.messaging.waku import node as node_module
 from workflow.adapters.messaging.waku.messaging import WakuMessaging
 from workflow.adapters.messaging.waku.node import Dialect, WakuNode
-from workflow.adapters.messaging.waku.opening import RecentHashes
 from workflow.adapters.messaging.waku.settings import WakuSettings
 from workflow.errors import MessagingError
 from workflow.ports.messaging import Received
 from workflow.testing import ManualClock
 from workflow.waku.chats import Chat
+from workflow.waku.recent_hashes import RecentHashes
 
 TOPICS = ("/waku/2/rs/16/32",)
 Answers = Callable[[httpx.Request], httpx.Response]

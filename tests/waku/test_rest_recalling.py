@@ -7,42 +7,26 @@ from itertools import pairwise
 import pytest
 
 from tests.waku.nodes.faults import Lie
-from tests.waku.nodes.node import Dialect, WakuNode
-from tests.waku.rest import CHANNEL, COMMUNITY, Inbox, Waku, chat_of, recall, scripted
+from tests.waku.nodes.node import Dialect
+from tests.waku.rest import (
+    BOTH,
+    CHANNEL,
+    COMMUNITY,
+    Waku,
+    opened,
+    patiently,
+    recall,
+    scripted,
+)
 from workflow.adapters.messaging.waku import dialects, recalling
 from workflow.adapters.messaging.waku import node as node_module
-from workflow.adapters.messaging.waku.messaging import WakuMessaging
 from workflow.errors import MessagingError
 from workflow.ports.messaging import RETENTION, Received
-from workflow.waku.chats import NON_PROTECTED_PUBSUB_TOPIC, Chat
+from workflow.waku.chats import NON_PROTECTED_PUBSUB_TOPIC
 
-BOTH = pytest.mark.parametrize("dialect", list(Dialect), ids=lambda dialect: dialect.value)
 DAY = 86_400.0
 
-
-@pytest.fixture
-def waku(monkeypatch: pytest.MonkeyPatch) -> Waku:
-    monkeypatch.setattr(Chat, "of", chat_of)
-    monkeypatch.setattr(dialects, "MAX_PAGE_SIZE", 10)
-    waku = Waku()
-    waku.poll_every = 20.0  # What is delivered is not what this is about.
-    return waku
-
-
-async def opened(waku: Waku, *nodes: WakuNode | str) -> WakuMessaging:
-    messaging = waku.adapter(*nodes)
-    await messaging.open(Inbox())
-    return messaging
-
-
-async def patiently(waku: Waku, messaging: WakuMessaging, since: float) -> list[bytes]:
-    """What is recalled while time goes on."""
-    task = asyncio.ensure_future(recall(messaging, since))
-    for _ in range(60):
-        if task.done():
-            break
-        await waku.clock.advance(5)
-    return await task
+pytestmark = pytest.mark.usefixtures("small_pages")
 
 
 @BOTH

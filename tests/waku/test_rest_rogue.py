@@ -5,41 +5,24 @@ import asyncio
 import pytest
 
 from tests.waku.nodes.faults import Lie
-from tests.waku.nodes.node import Dialect, WakuNode
-from tests.waku.rest import CHANNEL, Inbox, Waku, chat_of, item, recall, scripted
-from workflow.adapters.messaging.waku import dialects, recalling
+from tests.waku.nodes.node import Dialect
+from tests.waku.rest import (
+    BOTH,
+    CHANNEL,
+    Waku,
+    item,
+    opened,
+    patiently,
+    recall,
+    scripted,
+)
 from workflow.adapters.messaging.waku import node as node_module
-from workflow.adapters.messaging.waku.messaging import WakuMessaging
+from workflow.adapters.messaging.waku import recalling
 from workflow.errors import MessagingError
-from workflow.waku.chats import Chat
 
-BOTH = pytest.mark.parametrize("dialect", list(Dialect), ids=lambda dialect: dialect.value)
 DAY = 86_400.0
 
-
-@pytest.fixture
-def waku(monkeypatch: pytest.MonkeyPatch) -> Waku:
-    monkeypatch.setattr(Chat, "of", chat_of)
-    monkeypatch.setattr(dialects, "MAX_PAGE_SIZE", 10)
-    waku = Waku()
-    waku.poll_every = 20.0  # What is delivered is not what this is about.
-    return waku
-
-
-async def opened(waku: Waku, *nodes: WakuNode | str) -> WakuMessaging:
-    messaging = waku.adapter(*nodes)
-    await messaging.open(Inbox())
-    return messaging
-
-
-async def patiently(waku: Waku, messaging: WakuMessaging, since: float) -> list[bytes]:
-    """What is recalled while time goes on."""
-    task = asyncio.ensure_future(recall(messaging, since))
-    for _ in range(60):
-        if task.done():
-            break
-        await waku.clock.advance(5)
-    return await task
+pytestmark = pytest.mark.usefixtures("small_pages")
 
 
 @pytest.mark.parametrize(

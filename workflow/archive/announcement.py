@@ -37,7 +37,9 @@ MAX_CHANNELS: Final = 1_000
 MAX_NAME_LENGTH: Final = 100
 """Characters of a channel's name that are kept."""
 
-_UUID: Final = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+CHANNEL_UUID: Final = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+"""What a channel is called, behind the community's id."""
+
 _LIMIT_OF_CLOCKS: Final = 1 << 63  # what a database can hold
 _ID: Final = "0x0[23][0-9a-f]{64}"
 LINE_PREFIX: Final = "community-archives:announcement:"
@@ -175,7 +177,7 @@ def open_description(data: bytes) -> SignedDescription:
     channels = {
         uuid: _one_line(chat.identity.display_name)
         for uuid, chat in sorted(description.chats.items())
-        if re.fullmatch(_UUID, uuid)
+        if re.fullmatch(CHANNEL_UUID, uuid)
     }
     return SignedDescription(opened.signer, clock, channels)
 

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from workflow.ports.records import Community
 
 STDIN: Final = "-"
-UUID: Final = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 LONGEST_FILE: Final = 64 * 1024
 """Bytes of a file with a key, at most."""
 DAY: Final = 86_400
@@ -170,9 +169,11 @@ def add_channel(
     Channels that the community's description names, and those of imported chats, are known by
     themselves. This is for a community that encrypts its description.
     """
+    from workflow.archive.announcement import CHANNEL_UUID  # noqa: PLC0415 - when it is needed.
+
     known = _found(data_dir, name)
     uuid = uuid.lower().removeprefix(known.id)
-    if not re.fullmatch(UUID, uuid):
+    if not re.fullmatch(CHANNEL_UUID, uuid):
         raise typer.BadParameter("a UUID has 32 hexadecimal digits and four dashes")
     if not called.isprintable():
         raise typer.BadParameter("a name is one line of text", param_hint="--name")

@@ -8,6 +8,8 @@ from typing import Final, Protocol, runtime_checkable
 
 RETENTION: Final = 30 * 86_400.0
 """Seconds that the network remembers messages."""
+AHEAD: Final = 60.0
+"""Seconds that a sender's clock may be ahead of ours."""
 
 
 @dataclass(frozen=True, slots=True)

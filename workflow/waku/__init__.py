@@ -11,6 +11,7 @@ most of it is somebody else's, so a refusal is nothing exceptional.
     payload         26/WAKU2-PAYLOAD, version 1: padded, signed, encrypted
     message         14/WAKU2-MESSAGE: its hash, and whether nodes take it
     reed_solomon    a lost part from the others
+    recent_hashes   which messages were seen lately
     refusal         why something that came in was not taken
 
 They import each other downwards only.

@@ -16,12 +16,13 @@ from loguru import logger
 
 from workflow.adapters.messaging.waku import dialects
 from workflow.adapters.messaging.waku.node import MakeTransport, WakuNode, in_time
-from workflow.adapters.messaging.waku.opening import Found, Opener, RecentHashes
+from workflow.adapters.messaging.waku.opening import REMEMBERED, Found, Opener
 from workflow.adapters.messaging.waku.settings import WakuSettings
 from workflow.errors import MessagingError
 from workflow.ports.clock import Clock
 from workflow.ports.messaging import Received, Receiver
 from workflow.waku.chats import content_topic, topic_of
+from workflow.waku.recent_hashes import RecentHashes
 
 OPEN_WITHIN: Final = 3.0
 """Seconds that the beginning waits for nodes that do not answer; they are followed all the same."""
@@ -58,7 +59,7 @@ class Following:
         self._opener = opener
         self._channels = channels
         self._receive = receive
-        self._taken = RecentHashes()
+        self._taken = RecentHashes(REMEMBERED)
         self._in_hand: set[bytes] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -94,11 +95,11 @@ class Following:
         """Those that are not known to be silent; if all are, all, because one may be back."""
         return [node for node in self.nodes if node.standing.answers is not False] or self.nodes
 
-    def one_that_answers(self, address: str) -> WakuNode:
-        """The node of this address. Raises ``MessagingError`` while it is known to be silent."""
-        node = next(one for one in self.nodes if one.address == address)
+    def one_that_answers(self, number: int) -> WakuNode:
+        """The node at this place. Raises ``MessagingError`` while it is known to be silent."""
+        node = self.nodes[number]
         if node.standing.answers is False:
-            raise MessagingError(f"it does not answer: {node.standing.trouble}", place=address)
+            raise MessagingError(f"it does not answer: {node.standing.trouble}", place=node.address)
         return node
 
     async def _follow(self, node: WakuNode, tried: asyncio.Event) -> None:

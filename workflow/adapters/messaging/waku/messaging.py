@@ -22,14 +22,12 @@ from workflow.adapters.messaging.waku.settings import WakuSettings
 from workflow.errors import MessagingError
 from workflow.ports.clock import Clock
 from workflow.ports.keys import Keys
-from workflow.ports.messaging import RETENTION, Received, Receiver
+from workflow.ports.messaging import AHEAD, RETENTION, Received, Receiver
 from workflow.waku.chats import content_topic, links_chat_id, topic_of
 from workflow.waku.message import WakuMessage
 from workflow.waku.refusal import Refusal
 from workflow.waku.sealing import seal
 
-AHEAD: Final = 60.0
-"""Seconds that the time of a remembered message may be ahead of ours."""
 _LINKS: Final = links_chat_id("")
 
 
@@ -156,11 +154,9 @@ class WakuMessaging:
         to the end; the pages until then hold.
         """
         session = self._connected()
-        nodes = (
-            [session.one_that_answers(source.partition(" ")[0])]
-            if source
-            else session.those_that_answer()
-        )
+        nodes = session.those_that_answer()
+        if source:
+            nodes = [session.one_that_answers(self.sources.index(source))]
         now = self._clock.now()
         since = max(since, now - RETENTION)
         # A little more: a moment is a float, and holds nanoseconds of today to some hundred.

@@ -7,13 +7,14 @@ be opened is nobody's fault, so it is counted by its reason and never logged.
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from workflow.ports.messaging import Envelope, Received
 from workflow.waku.chats import Chat, content_topic, topic_of
 from workflow.waku.message import WakuMessage
+from workflow.waku.recent_hashes import RecentHashes
 from workflow.waku.refusal import Refusal
 from workflow.waku.sealing import open_sealed
 
@@ -42,23 +43,6 @@ class Found(NamedTuple):
         return self.message.timestamp or 0
 
 
-class RecentHashes:
-    """The hashes that were added last."""
-
-    def __init__(self, capacity: int = REMEMBERED) -> None:
-        self._hashes: OrderedDict[bytes, None] = OrderedDict()
-        self._capacity = capacity
-
-    def __contains__(self, hash: bytes) -> bool:
-        return hash in self._hashes
-
-    def add(self, hash: bytes) -> None:
-        """Remember this one, and forget the oldest when there are too many."""
-        self._hashes[hash] = None
-        if len(self._hashes) > self._capacity:
-            self._hashes.popitem(last=False)
-
-
 class Opener:
     """Opens messages with the keys of chats.
 
@@ -68,7 +52,7 @@ class Opener:
     def __init__(self) -> None:
         self.refused: dict[Refusal, int] = {}
         self._chats: dict[str, Chat] = {}
-        self._counted = RecentHashes()
+        self._counted = RecentHashes(REMEMBERED)
         self._in_threads = 0
 
     @property

@@ -53,10 +53,7 @@ async def recall(
     """
     answers = {question: [_Answer(node, question, clock) for node in nodes] for question in asked}
     everything = [answer for several in answers.values() for answer in several]
-    latest, known = (
-        -1,
-        set[bytes](),
-    )  # the hashes at the latest time, which the next page may repeat
+    latest, known = -1, set[bytes]()  # the hashes at that time: the next page may repeat them
     while any(answer.goes_on or answer.page for answer in everything):
         async with asyncio.TaskGroup() as group:
             for answer in everything:
